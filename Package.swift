@@ -1,0 +1,60 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// CI builds with warnings as errors; a user's newer compiler, with newer warnings, must still build.
+let strict = Context.environment["SMSQ_WARNINGS_AS_ERRORS"] == "1"
+let swiftSettings: [SwiftSetting] = strict ? [.treatAllWarnings(as: .error)] : []
+
+let package = Package(
+  name: "smsq",
+  products: [
+    .executable(name: "smsq", targets: ["smsq"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+  ],
+  targets: [
+    // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis.
+    .target(
+      name: "CHiredis",
+      linkerSettings: [.linkedLibrary("hiredis")]
+    ),
+    .target(
+      name: "RedisClient",
+      dependencies: ["CHiredis"],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "MessageQueue",
+      dependencies: ["RedisClient"],
+      resources: [],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "Worker",
+      dependencies: ["MessageQueue", "RedisClient", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "SMS",
+      dependencies: ["Worker", "MessageQueue"],
+      swiftSettings: swiftSettings
+    ),
+    .executableTarget(
+      name: "smsq",
+      dependencies: [
+        "SMS", "Worker", "MessageQueue", "RedisClient",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings
+    ),
+
+    // One test target per environment: none.
+    .testTarget(name: "SMSTests", dependencies: ["SMS"], swiftSettings: swiftSettings),
+    .testTarget(name: "smsqTests", dependencies: ["smsq"], swiftSettings: swiftSettings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,2 @@
+// placeholder, replaced by the shim
+#include <hiredis/hiredis.h>

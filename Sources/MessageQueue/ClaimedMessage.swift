@@ -1,0 +1,40 @@
+/// One message in a worker's hand: it stands in the worker's claimed hash until its outcome is settled.
+package struct ClaimedMessage: Sendable, Equatable {
+  /// The queue that it was claimed from.
+  package let queue: String
+  /// Names this claim, and stands in for the message's id when the payload carries none: `<life>-<number>`.
+  package let claimID: String
+  /// What happened to the message before this claim.
+  package let history: MessageHistory
+  /// The payload as its producer wrote it, byte for byte.
+  package let payload: [UInt8]
+
+  package init(queue: String, claimID: String, history: MessageHistory, payload: [UInt8]) {
+    self.queue = queue
+    self.claimID = claimID
+    self.history = history
+    self.payload = payload
+  }
+
+  /// The id to log and to hand to a gateway when the payload carries none: given at the first claim, kept ever after.
+  package var assignedID: String { history.id ?? claimID }
+
+  /// This try's number, from 1: every earlier failure and every crash counts as a try.
+  package var attempt: Int { 1 + history.failures + history.crashes }
+}
+
+/// What a message that came back to the queue brings with it.
+package struct MessageHistory: Sendable, Equatable, Codable {
+  /// The claim id of the first claim. Nil for a message that was never claimed.
+  package var id: String?
+  /// How often a gateway answered with a temporary failure.
+  package var failures: Int
+  /// How often a worker went away with the message in hand.
+  package var crashes: Int
+
+  package init(id: String? = nil, failures: Int = 0, crashes: Int = 0) {
+    self.id = id
+    self.failures = failures
+    self.crashes = crashes
+  }
+}

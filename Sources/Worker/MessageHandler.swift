@@ -1,0 +1,38 @@
+import Logging
+import MessageQueue
+
+/// What the worker does with a message. The worker itself knows nothing of what a message means.
+package protocol MessageHandler: Sendable {
+  /// Handles one message. Called once a claim, many at a time, each in a task of its own.
+  ///
+  /// Cancellation means that the worker must stop now: return ``Outcome/unfinished`` as soon as possible.
+  ///
+  /// - Parameter now: the present by the Redis server's clock, in Unix milliseconds. A worker host's own clock may jump,
+  ///   so whatever expires must be compared with this one.
+  func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage
+}
+
+/// What became of one message, and what to say of it in the log.
+package struct HandledMessage: Sendable {
+  package var outcome: Outcome
+  /// Fields for the event's log line, such as `id`, `to`, `segments`, `gateway`.
+  package var fields: Logger.Metadata
+
+  package init(_ outcome: Outcome, fields: Logger.Metadata) {
+    self.outcome = outcome
+    self.fields = fields
+  }
+}
+
+package enum Outcome: Sendable, Equatable {
+  /// Done: the gateway took it.
+  case sent
+  /// Too old to be of use: counted, not sent.
+  case expired
+  /// It may work later. `after` is the least time to wait, where the gateway named one.
+  case retry(reason: String, after: Duration?)
+  /// It will never work: goes to the dead letters with the reason.
+  case dead(reason: String)
+  /// Cut short by cancellation, and whether it was sent is not known.
+  case unfinished
+}
