@@ -29,7 +29,17 @@ let package = Package(
     .target(
       name: "MessageQueue",
       dependencies: ["RedisClient"],
-      resources: [],
+      // In the binary, so that the one file is all there is to install.
+      resources: [
+        .embedInCode("Scripts/claim.lua"),
+        .embedInCode("Scripts/enqueue.lua"),
+        .embedInCode("Scripts/fence.lua"),
+        .embedInCode("Scripts/inspect.lua"),
+        .embedInCode("Scripts/join.lua"),
+        .embedInCode("Scripts/leave.lua"),
+        .embedInCode("Scripts/renew.lua"),
+        .embedInCode("Scripts/settle.lua"),
+      ],
       swiftSettings: swiftSettings
     ),
     .target(

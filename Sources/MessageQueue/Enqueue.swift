@@ -1,0 +1,99 @@
+import RedisClient
+
+/// A message on its way into the queue.
+package struct OutgoingMessage: Sendable {
+  package enum Due: Sendable, Equatable {
+    case now
+    /// So long from now by Redis' clock.
+    case after(Duration)
+    /// Unix milliseconds.
+    case at(Int64)
+  }
+
+  package var payload: [UInt8]
+  /// An id that the caller chose: accepted once for as long as ids are remembered. Nil for a generated id.
+  package var callerID: String?
+  package var due: Due
+
+  package init(payload: [UInt8], callerID: String? = nil, due: Due = .now) {
+    self.payload = payload
+    self.callerID = callerID
+    self.due = due
+  }
+}
+
+package enum EnqueueResult: Sendable, Equatable {
+  /// `duplicates` are the positions, from 0, of messages whose id was used before; they were not queued again.
+  case queued(count: Int, waiting: Int, duplicates: [Int])
+  /// Nothing was queued: the queue would be longer than the bound.
+  case full(waiting: Int)
+}
+
+extension MessageQueue {
+  /// Queues a batch and rings, all or nothing; the first of the batch is claimed first.
+  ///
+  /// - Parameters:
+  ///   - maxWaiting: the most messages that may wait, 0 for no bound.
+  ///   - rememberIDs: how long a caller's id is refused a second time. Default 24 h.
+  /// - Throws: ``RedisError``. Of treatment `full`: nothing was queued. Of code `disconnected` or `timed-out`: the batch
+  ///   may have been queued, and only one whose messages all carry a caller's id may be repeated.
+  package func enqueue(
+    _ batch: [OutgoingMessage],
+    maxWaiting: Int = 0,
+    rememberIDs: Duration = .seconds(24 * 3600)
+  ) async throws(RedisError) -> EnqueueResult {
+    try Self.enqueueResult(try await connection.call(enqueueCall(batch, maxWaiting, rememberIDs)))
+  }
+
+  /// Queues batches in one round trip; each is atomic in itself. Results and errors are in the batches' order.
+  package func enqueue(
+    pipelined batches: [[OutgoingMessage]],
+    maxWaiting: Int = 0,
+    rememberIDs: Duration = .seconds(24 * 3600)
+  ) async throws(RedisError) -> [Result<EnqueueResult, RedisError>] {
+    let replies = try await connection.call(batches.map { enqueueCall($0, maxWaiting, rememberIDs) })
+    return replies.map { reply in
+      Result { () throws(RedisError) in try Self.enqueueResult(reply) }
+    }
+  }
+
+  private func enqueueCall(_ batch: [OutgoingMessage], _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
+    let callerIDs = rememberIDs > .zero ? batch.compactMap(\.callerID) : []
+    var call = ScriptCall(
+      .enqueue,
+      keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen)
+    )
+    call.append(maxWaiting)
+    call.append(rememberIDs.milliseconds)
+    var idKey = 4
+    for message in batch {
+      switch message.due {
+      case .now: call.append("0")
+      case .after(let delay): call.append(-max(0, delay.milliseconds))
+      case .at(let time): call.append(max(0, time))
+      }
+      if message.callerID != nil && !callerIDs.isEmpty {
+        idKey += 1
+        call.append(idKey)
+      } else {
+        call.append("0")
+      }
+      call.append(message.payload)
+    }
+    return call
+  }
+
+  private static func enqueueResult(_ reply: RedisReply) throws(RedisError) -> EnqueueResult {
+    let numbers = try reply.elements(2, of: .enqueue).map { Int($0.integer ?? 0) }
+    if numbers[0] < 0 { return .full(waiting: numbers[1]) }
+    return .queued(count: numbers[0], waiting: numbers[1], duplicates: numbers.dropFirst(2).map { $0 - 1 })
+  }
+}
+
+extension Duration {
+  /// Whole milliseconds, rounded up: a wait is never shorter than asked for.
+  package var milliseconds: Int64 {
+    let (seconds, attoseconds) = components
+    return seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
+  }
+}

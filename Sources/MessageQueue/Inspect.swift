@@ -1,0 +1,85 @@
+import RedisClient
+
+/// Everything in one queue, counted at one instant.
+package struct QueueSnapshot: Sendable, Equatable {
+  package struct Worker: Sendable, Equatable {
+    package let life: WorkerLife
+    /// How long the lease still holds; negative when it has ended, nil for a fenced life that is being recovered.
+    package let leaseLeft: Duration?
+    package let claimed: Int
+  }
+
+  package let queue: QueueName
+  /// Redis' time, Unix ms.
+  package let now: Int64
+  package let waiting: Int
+  package let scheduled: Int
+  package let dead: Int
+  package let paused: Bool
+  /// The message that is next in line.
+  package let oldest: Element?
+  /// `pushed`, `sent`, `retried`, ... since the queue was made.
+  package let counters: [String: Int]
+  package let workers: [Worker]
+
+  /// Messages in the hands of workers, dead ones among them.
+  package var claimed: Int { workers.reduce(0) { $0 + $1.claimed } }
+}
+
+extension MessageQueue {
+  package func inspect() async throws(RedisError) -> QueueSnapshot {
+    var call = ScriptCall(
+      .inspect,
+      keys: [keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats]
+    )
+    call.append(keys.claimedPrefix)
+    let fields = try await connection.call(call).elements(8, of: .inspect)
+    let now = fields[0].integer ?? 0
+
+    var counters: [String: Int] = [:]
+    let stats = fields[6].array ?? []
+    for index in stride(from: 0, to: stats.count - 1, by: 2) {
+      counters[stats[index].string ?? ""] = Int(stats[index + 1].integer ?? 0)
+    }
+
+    let lives = fields[7].array ?? []
+    let workers = stride(from: 0, to: lives.count - 2, by: 3).compactMap { index -> QueueSnapshot.Worker? in
+      guard let life = lives[index].string.flatMap(WorkerLife.init(id:)) else { return nil }
+      let leaseEnd = lives[index + 1].integer ?? 0
+      return QueueSnapshot.Worker(
+        life: life,
+        leaseLeft: leaseEnd == 0 ? nil : .milliseconds(leaseEnd - now),
+        claimed: Int(lives[index + 2].integer ?? 0)
+      )
+    }
+
+    let oldest = fields[5].bytes ?? []
+    return QueueSnapshot(
+      queue: name,
+      now: now,
+      waiting: Int(fields[1].integer ?? 0),
+      scheduled: Int(fields[2].integer ?? 0),
+      dead: Int(fields[3].integer ?? 0),
+      paused: fields[4].integer == 1,
+      oldest: oldest.isEmpty ? nil : Element(oldest),
+      counters: counters,
+      workers: workers
+    )
+  }
+
+  /// The messages that are next in line, the next one first. They stay where they are.
+  package func peek(_ count: Int) async throws(RedisError) -> [Element] {
+    if count <= 0 { return [] }
+    let reply = try await connection.run(RedisCommand("LRANGE", keys.list, String(-count), "-1"))
+    return (reply.array ?? []).reversed().map { Element($0.bytes ?? []) }
+  }
+
+  /// Redis' time, Unix ms.
+  package func now() async throws(RedisError) -> Int64 {
+    let parts = try await connection.run(RedisCommand("TIME")).array ?? []
+    guard parts.count == 2, let seconds = parts[0].integer, let microseconds = parts[1].integer else {
+      throw RedisError(code: .unexpectedReply, message: "TIME answered \(parts)")
+    }
+    return seconds * 1000 + microseconds / 1000
+  }
+}

@@ -1,0 +1,42 @@
+import RedisClient
+
+package enum RenewAnswer: Sendable, Equatable {
+  case renewed
+  /// The life is not registered any more, or is being recovered. `successor` is a newer life of the same name, if any.
+  case lost(successor: WorkerLife?)
+}
+
+extension MessageQueue {
+  /// Registers a life for the length of a lease.
+  ///
+  /// - Returns: older lives of the same name, whose claims this life is to take back.
+  package func join(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> [WorkerLife] {
+    let reply = try await connection.call(leaseCall(.join, life, lease))
+    return try reply.elements(1, of: .join).dropFirst().compactMap { $0.string.flatMap(WorkerLife.init(id:)) }
+  }
+
+  /// Extends the lease of a registered life.
+  package func renew(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> RenewAnswer {
+    let fields = try await connection.call(leaseCall(.renew, life, lease)).elements(2, of: .renew)
+    if fields[0].integer == 1 { return .renewed }
+    return .lost(successor: fields[1].string.flatMap(WorkerLife.init(id:)))
+  }
+
+  /// Strikes off a life that stops.
+  ///
+  /// - Returns: false when it still holds claims; they are recovered when its lease ends.
+  @discardableResult
+  package func leave(_ life: WorkerLife) async throws(RedisError) -> Bool {
+    var call = ScriptCall(.leave, keys: [keys.workers, keys.claimed(life)])
+    call.append(life.id)
+    return try await connection.call(call).integer == 1
+  }
+
+  private func leaseCall(_ script: RedisScript, _ life: WorkerLife, _ lease: Duration) -> ScriptCall {
+    var call = ScriptCall(script, keys: [keys.workers])
+    call.append(life.id)
+    call.append(life.namePrefix)
+    call.append(lease.milliseconds)
+    return call
+  }
+}

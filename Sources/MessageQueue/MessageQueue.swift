@@ -1,0 +1,38 @@
+import RedisClient
+
+/// One queue on one connection: the list that producers push to, and all that keeps its messages safe.
+///
+/// Each verb has its own Swift file and, where it takes more than one Redis command, its own script in Scripts/.
+package struct MessageQueue: Sendable {
+  package let name: QueueName
+  package let keys: QueueKeys
+  let connection: RedisConnection
+
+  package init(_ name: QueueName, on connection: RedisConnection) {
+    self.name = name
+    self.keys = QueueKeys(name)
+    self.connection = connection
+  }
+}
+
+extension RedisScript {
+  static let enqueue = RedisScript(name: "enqueue", source: PackageResources.enqueue_lua)
+  static let claim = RedisScript(name: "claim", source: PackageResources.claim_lua)
+  static let settle = RedisScript(name: "settle", source: PackageResources.settle_lua)
+  static let join = RedisScript(name: "join", source: PackageResources.join_lua)
+  static let renew = RedisScript(name: "renew", source: PackageResources.renew_lua)
+  static let fence = RedisScript(name: "fence", source: PackageResources.fence_lua)
+  static let leave = RedisScript(name: "leave", source: PackageResources.leave_lua)
+  static let inspect = RedisScript(name: "inspect", source: PackageResources.inspect_lua)
+}
+
+extension RedisReply {
+  /// The elements, where the reply is an array of at least so many; an error that names the script otherwise.
+  func elements(_ atLeast: Int, of script: RedisScript) throws(RedisError) -> [RedisReply] {
+    if case .error(let error) = self { throw error }
+    guard let array, array.count >= atLeast else {
+      throw RedisError(code: .unexpectedReply, message: "script \(script.name) answered \(self)")
+    }
+    return array
+  }
+}

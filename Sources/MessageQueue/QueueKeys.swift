@@ -1,0 +1,42 @@
+/// Every Redis key of one queue. No other file makes a key; docs/redis-keys.md describes what they hold.
+///
+/// The list carries the queue's bare name, so that `LPUSH sms ...` is all a producer needs. Every other key carries the
+/// hash tag `{sms}`, which puts it into the same cluster slot as the list.
+package struct QueueKeys: Sendable {
+  /// List: waiting messages, in on the left, out on the right.
+  package let list: String
+  /// List: wake tokens, at most 8.
+  package let wake: String
+  /// Sorted set: scheduled messages and retries, by due time in Unix ms.
+  package let later: String
+  /// Sorted set: dead letters, by time of death in Unix ms.
+  package let dead: String
+  /// Hash: counters.
+  package let stats: String
+  /// String: there while the queue is paused.
+  package let paused: String
+  /// Sorted set: lives of workers, by the end of their leases in Unix ms; 0 for a fenced one.
+  package let workers: String
+  /// What the claimed hash of a life begins with.
+  package let claimedPrefix: String
+  private let seenPrefix: String
+
+  package init(_ queue: QueueName) {
+    let tag = "{\(queue)}"
+    list = queue.description
+    wake = "\(tag):wake"
+    later = "\(tag):later"
+    dead = "\(tag):dead"
+    stats = "\(tag):stats"
+    paused = "\(tag):paused"
+    workers = "\(tag):workers"
+    claimedPrefix = "\(tag):claimed:"
+    seenPrefix = "\(tag):seen:"
+  }
+
+  /// Hash: claim id -> element, for one life of a worker.
+  package func claimed(_ life: WorkerLife) -> String { claimedPrefix + life.id }
+
+  /// String with an expiry: an id that a caller gave to a message.
+  package func seen(_ id: String) -> String { seenPrefix + id }
+}

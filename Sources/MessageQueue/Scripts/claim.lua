@@ -1,0 +1,89 @@
+-- Moves messages from the queue into a worker's hand, the oldest first.
+--
+-- KEYS  1 list of waiting messages   2 wake list   3 later   4 paused   5 workers   6 claimed hash of this life
+-- ARGV  1 life: the worker's identity in this run of it
+--       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
+--       5 1 when this repeats a call whose answer was lost, with the same numbers
+-- Returns {1, now, due, waiting, paused, expired, element...}: Redis' time in ms; ms until the next scheduled message is
+--       due, -1 for none; how many still wait; 1 while paused; another life whose lease has ended, '' for none; and what
+--       was claimed: element i has the claim id prefix .. number + i - 1.
+--       {0}: the worker is not registered any more, its claims are another's.
+--
+-- Keeps: a message is in the list, in later, or in one claimed hash. The first write removes, so that a full Redis can
+-- still be drained. Nothing is claimed outside a lease. A repeated call returns what the first one claimed.
+
+local list, wake, later, paused_key, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local life, prefix, first, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+
+local lease_end = redis.call('ZSCORE', workers, life)
+if not lease_end or tonumber(lease_end) == 0 then
+  return {0}
+end
+
+-- A key of the wrong type must be found before the first write: what is removed from one key must get into the next.
+redis.call('LLEN', list)
+redis.call('LLEN', wake)
+redis.call('HLEN', claimed)
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local paused = redis.call('EXISTS', paused_key)
+
+local function claim_id(position)
+  return prefix .. string.format('%08x', first + position - 1)
+end
+
+local elements = {}
+if ARGV[5] == '1' then
+  for position = 1, limit do
+    local element = redis.call('HGET', claimed, claim_id(position))
+    if not element then break end
+    elements[position] = element
+  end
+end
+
+if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
+  local due = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, limit)
+  if #due > 0 then
+    redis.call('ZREM', later, unpack(due))
+    -- They go to the right end, the one due first outermost: they are older than what waits.
+    for position = #due, 1, -1 do
+      redis.call('RPUSH', list, due[position])
+    end
+  end
+
+  local oldest_last = redis.call('LRANGE', list, -limit, -1)
+  local count = #oldest_last
+  if count > 0 then
+    redis.call('LTRIM', list, 0, -count - 1)
+    local fields = {}
+    for position = 1, count do
+      local element = oldest_last[count + 1 - position]
+      elements[position] = element
+      fields[2 * position - 1] = claim_id(position)
+      fields[2 * position] = element
+    end
+    redis.call('HSET', claimed, unpack(fields))
+  end
+end
+
+local waiting = redis.call('LLEN', list)
+if waiting > 0 and paused == 0 and redis.call('LLEN', wake) < 8 then
+  -- What is left behind is for the next worker: workers wake in a chain, not in a herd. A removal comes first, because
+  -- at maxmemory a script whose first write adds is refused.
+  redis.call('LTRIM', wake, 0, 7)
+  redis.call('LPUSH', wake, '1')
+end
+
+local due = -1
+local next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
+if next_due[2] then
+  due = math.max(0, tonumber(next_due[2]) - now)
+end
+
+local expired = ''
+for _, other in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 2)) do
+  if other ~= life then expired = other end
+end
+
+return {1, now, due, waiting, paused, expired, unpack(elements)}

@@ -1,0 +1,31 @@
+-- Counts everything in one queue at one instant. Writes nothing.
+--
+-- KEYS  1 list of waiting messages   2 later   3 dead   4 workers   5 paused   6 stats
+-- ARGV  1 what the key of a claimed hash begins with
+-- Returns {now, waiting, scheduled, dead, paused, oldest, stats, workers}: Redis' time in ms; three counts; 0 or 1; the
+--       element that is next in line, '' for none; counter names and values in turn; life, end of its lease in ms (0:
+--       fenced) and number of claims in turn.
+--
+-- The claimed hashes are not in KEYS: their names are only known from the workers. They share the queue's slot.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local workers = redis.call('ZRANGE', KEYS[4], 0, -1, 'WITHSCORES')
+local lives = {}
+for position = 1, #workers, 2 do
+  lives[#lives + 1] = workers[position]
+  lives[#lives + 1] = tonumber(workers[position + 1])
+  lives[#lives + 1] = redis.call('HLEN', ARGV[1] .. workers[position])
+end
+
+return {
+  now,
+  redis.call('LLEN', KEYS[1]),
+  redis.call('ZCARD', KEYS[2]),
+  redis.call('ZCARD', KEYS[3]),
+  redis.call('EXISTS', KEYS[5]),
+  redis.call('LINDEX', KEYS[1], -1) or '',
+  redis.call('HGETALL', KEYS[6]),
+  lives,
+}

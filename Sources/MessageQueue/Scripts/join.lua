@@ -1,0 +1,22 @@
+-- Registers one life of a worker, or registers it anew.
+--
+-- KEYS  1 workers
+-- ARGV  1 life: <name>@<hex>   2 <name>@   3 length of the lease, ms
+-- Returns {now, life...}: Redis' time in ms, and the other lives of the same name, which this one supersedes.
+--
+-- Keeps: the first write removes, so that a worker can start, and drain, while Redis is full.
+
+local workers, life, name = KEYS[1], ARGV[1], ARGV[2]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+redis.call('ZREM', workers, life)
+redis.call('ZADD', workers, now + tonumber(ARGV[3]), life)
+
+local others = {}
+for _, other in ipairs(redis.call('ZRANGE', workers, 0, -1)) do
+  if other ~= life and string.sub(other, 1, #name) == name then
+    others[#others + 1] = other
+  end
+end
+return {now, unpack(others)}

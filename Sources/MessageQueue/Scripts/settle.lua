@@ -1,0 +1,91 @@
+-- Records what became of claimed messages: the only way out of a claimed hash.
+--
+-- KEYS  1 list of waiting messages   2 wake list   3 later   4 dead   5 stats   6 workers   7 claimed hash of the life
+-- ARGV  1 life   2 'owner': the life settles its own claims; 'fenced': another worker settles those of a fenced life
+--       3 most dead letters to keep, 0: no bound   4 their greatest age, ms, 0: no bound
+--       5 how many messages were sent   6.. their claim ids
+--       then four for each other outcome:
+--           verb     expired, retry, dead, back
+--           claim id
+--           delay    ms until a retry is due (Redis' clock); 0 for the others
+--           element  what to store: the payload, in its envelope; '' for expired
+-- Returns {1, now, settled, dropped...}: Redis' time in ms, how many of the claims were still there, and the dead letters
+--       that fell off for the bounds. {0}: the claims are not this caller's any more; nothing was done.
+--
+-- Keeps: each outcome is guarded by its own HDEL, so that a claim is settled once however often this is called, and each
+-- first write removes. 'back' goes to the right end: given newest first, the oldest ends up next in line.
+
+local list, wake, later, dead, stats, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local life, fenced = ARGV[1], ARGV[2] == 'fenced'
+local dead_count, dead_age, sent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local lease_end = redis.call('ZSCORE', workers, life)
+if not lease_end or (tonumber(lease_end) == 0) ~= fenced then
+  return {0}
+end
+
+-- A key of the wrong type must be found before the first write: what is removed from one key must get into the next.
+redis.call('LLEN', list)
+redis.call('LLEN', wake)
+redis.call('ZCARD', later)
+redis.call('ZCARD', dead)
+redis.call('HLEN', stats)
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local settled = 0
+local counts = {}
+
+local function count(name, by)
+  if by > 0 then counts[name] = (counts[name] or 0) + by end
+  settled = settled + by
+end
+
+-- unpack() puts its values on Lua's stack, which takes some 8,000.
+for first = 6, 5 + sent, 1000 do
+  count('sent', redis.call('HDEL', claimed, unpack(ARGV, first, math.min(first + 999, 5 + sent))))
+end
+
+local returned = false
+for base = 6 + sent, #ARGV, 4 do
+  local verb, id, delay, element = ARGV[base], ARGV[base + 1], tonumber(ARGV[base + 2]), ARGV[base + 3]
+  if redis.call('HDEL', claimed, id) == 1 then
+    if verb == 'retry' then
+      redis.call('ZADD', later, now + delay, element)
+      count('retried', 1)
+    elseif verb == 'dead' then
+      redis.call('ZADD', dead, now, element)
+      count('dead_total', 1)
+    elseif verb == 'back' then
+      redis.call('RPUSH', list, element)
+      returned = true
+      count(fenced and 'recovered' or 'returned', 1)
+    else
+      count('expired', 1)
+    end
+  end
+end
+
+for name, by in pairs(counts) do
+  redis.call('HINCRBY', stats, name, by)
+end
+
+local dropped = {}
+if counts['dead_total'] then
+  -- At most 100 a call, so that a call stays short: what is over then goes with the next ones.
+  if dead_age > 0 then
+    dropped = redis.call('ZRANGEBYSCORE', dead, '-inf', now - dead_age, 'LIMIT', 0, 100)
+  end
+  local over = redis.call('ZCARD', dead) - dead_count
+  if dead_count > 0 and over > #dropped then
+    dropped = redis.call('ZRANGE', dead, 0, math.min(over, 100) - 1)
+  end
+  if #dropped > 0 then
+    redis.call('ZREM', dead, unpack(dropped))
+  end
+end
+
+if returned and redis.call('LLEN', wake) < 8 then
+  redis.call('LPUSH', wake, '1')
+end
+return {1, now, settled, unpack(dropped)}

@@ -1,0 +1,147 @@
+import RedisClient
+
+/// What became of one claim.
+package struct Settlement: Sendable, Equatable {
+  package enum Verb: Sendable, Equatable {
+    case sent
+    case expired
+    /// Back to the queue when the delay is over.
+    case retry(Element, after: Duration)
+    /// To the dead letters; the element names the reason.
+    case dead(Element)
+    /// Back to the right end of the list, next in line, as it was when it was claimed.
+    case back(Element)
+  }
+
+  package let claimID: String
+  package let verb: Verb
+
+  package init(claimID: String, _ verb: Verb) {
+    self.claimID = claimID
+    self.verb = verb
+  }
+}
+
+/// Bounds of the dead letters.
+package struct DeadLetterBounds: Sendable, Equatable {
+  /// Nil for no bound.
+  package var count: Int?
+  package var age: Duration?
+
+  package init(count: Int?, age: Duration?) {
+    self.count = count
+    self.age = age
+  }
+}
+
+package struct SettleAnswer: Sendable, Equatable {
+  /// Redis' time, Unix ms.
+  package var now: Int64
+  /// How many of the claims were still there. Fewer than asked: those were settled before, or are lost.
+  package var settled: Int
+  /// Dead letters that fell off because of the bounds, oldest first: to be logged whole, nobody else has them now.
+  package var dropped: [Element]
+}
+
+/// Whose claims are settled.
+package enum ClaimHolder: Sendable, Equatable {
+  /// The caller's own.
+  case own(WorkerLife)
+  /// Those of a life that ``MessageQueue/fence(_:superseded:limit:)`` has fenced.
+  case fenced(WorkerLife)
+
+  package var life: WorkerLife {
+    switch self {
+    case .own(let life), .fenced(let life): life
+    }
+  }
+}
+
+extension MessageQueue {
+  /// Records outcomes. May be repeated: a claim is settled once however often it is asked for.
+  ///
+  /// - Returns: nil when the claims are not the caller's any more; nothing was done then.
+  package func settle(
+    _ settlements: [Settlement],
+    of holder: ClaimHolder,
+    bounds: DeadLetterBounds
+  ) async throws(RedisError) -> SettleAnswer? {
+    try settleAnswer(try await connection.call(settleCall(settlements, of: holder, bounds: bounds)))
+  }
+
+  /// Records outcomes and claims more, in one round trip. May be repeated with a request marked as a repeat.
+  ///
+  /// - Returns: nil for a part when the life is not registered any more.
+  package func turn(
+    settling settlements: [Settlement],
+    claiming request: ClaimRequest,
+    bounds: DeadLetterBounds
+  ) async throws(RedisError) -> (settled: SettleAnswer?, claimed: ClaimAnswer?) {
+    if settlements.isEmpty {
+      let reply = try await connection.call(claimCall(request))
+      return (SettleAnswer(now: 0, settled: 0, dropped: []), try claimAnswer(reply, to: request))
+    }
+    let replies = try await connection.call([
+      settleCall(settlements, of: .own(request.life), bounds: bounds), claimCall(request),
+    ])
+    return (try settleAnswer(replies[0]), try claimAnswer(replies[1], to: request))
+  }
+
+  private func settleCall(
+    _ settlements: [Settlement],
+    of holder: ClaimHolder,
+    bounds: DeadLetterBounds
+  ) -> ScriptCall {
+    var call = ScriptCall(
+      .settle,
+      keys: [
+        keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.workers, keys.claimed(holder.life),
+      ]
+    )
+    call.append(holder.life.id)
+    switch holder {
+    case .own: call.append("owner")
+    case .fenced: call.append("fenced")
+    }
+    call.append(bounds.count ?? 0)
+    call.append(bounds.age?.milliseconds ?? 0)
+
+    let sent = settlements.filter { $0.verb == .sent }
+    call.append(sent.count)
+    for settlement in sent { call.append(settlement.claimID) }
+    for settlement in settlements {
+      switch settlement.verb {
+      case .sent: continue
+      case .expired: append("expired", settlement, .zero, nil, to: &call)
+      case .retry(let element, let delay): append("retry", settlement, delay, element, to: &call)
+      case .dead(let element): append("dead", settlement, .zero, element, to: &call)
+      case .back(let element): append("back", settlement, .zero, element, to: &call)
+      }
+    }
+    return call
+  }
+
+  private func append(
+    _ verb: String,
+    _ settlement: Settlement,
+    _ delay: Duration,
+    _ element: Element?,
+    to call: inout ScriptCall
+  ) {
+    call.append(verb)
+    call.append(settlement.claimID)
+    call.append(delay.milliseconds)
+    call.append(element?.sealed ?? [])
+  }
+
+  private func settleAnswer(_ reply: RedisReply) throws(RedisError) -> SettleAnswer? {
+    let fields = try reply.elements(1, of: .settle)
+    if fields[0].integer == 0 { return nil }
+    let head = try reply.elements(3, of: .settle)
+    return SettleAnswer(
+      now: head[1].integer ?? 0,
+      settled: Int(head[2].integer ?? 0),
+      dropped: fields.dropFirst(3).map { Element($0.bytes ?? []) }
+    )
+  }
+}

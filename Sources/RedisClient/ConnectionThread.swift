@@ -1,0 +1,101 @@
+import CHiredis
+import Glibc
+import Synchronization
+
+/// One named thread that runs one actor's jobs, one after the other.
+///
+/// hiredis blocks. A blocking call on Swift's cooperative pool, which has as many threads as the machine has cores, stalls
+/// every other task, so each ``RedisConnection`` gets a thread of its own.
+final class ConnectionThread: SerialExecutor {
+  private struct State {
+    var jobs: [UnownedJob] = []
+    var stopped = false
+  }
+
+  private let state = Mutex(State())
+  private let wakeUps = WakeUps()
+
+  /// - Parameter name: shown by `top -H` and debuggers; Linux keeps the first 15 bytes.
+  init(name: String) {
+    // The thread holds this object until its loop ends: an executor must outlive the last job of its actor.
+    let entry = Unmanaged.passRetained(Entry(name: name, thread: self))
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread,
+      nil,
+      { argument in
+        let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
+        chiredis_name_thread(String(entry.name.prefix(15)))
+        entry.thread.loop()
+        return nil
+      },
+      entry.toOpaque()
+    )
+    precondition(
+      code == 0,
+      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
+    )
+    pthread_detach(thread)
+  }
+
+  func enqueue(_ job: consuming ExecutorJob) {
+    let job = UnownedJob(job)
+    state.withLock { $0.jobs.append(job) }
+    wakeUps.signal()
+  }
+
+  func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+    UnownedSerialExecutor(ordinary: self)
+  }
+
+  /// Ends the thread when the jobs at hand are done. Called by the actor's deinit: no job can come after it.
+  func stop() {
+    state.withLock { $0.stopped = true }
+    wakeUps.signal()
+  }
+
+  private func loop() {
+    while true {
+      let (jobs, stopped) = state.withLock { state in
+        defer { state.jobs.removeAll(keepingCapacity: true) }
+        return (state.jobs, state.stopped)
+      }
+      for job in jobs {
+        job.runSynchronously(on: asUnownedSerialExecutor())
+      }
+      if jobs.isEmpty {
+        if stopped { return }
+        wakeUps.wait()
+      }
+    }
+  }
+
+  private final class Entry {
+    let name: String
+    let thread: ConnectionThread
+
+    init(name: String, thread: ConnectionThread) {
+      self.name = name
+      self.thread = thread
+    }
+  }
+}
+
+/// A counting semaphore: a signal that comes before the wait is not lost.
+///
+/// `@unchecked Sendable` because sem_t is made to be used from several threads, and the pointer never changes.
+private final class WakeUps: @unchecked Sendable {
+  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+  init() { sem_init(semaphore, 0, 0) }
+
+  deinit {
+    sem_destroy(semaphore)
+    semaphore.deallocate()
+  }
+
+  func signal() { sem_post(semaphore) }
+
+  /// Returns after a signal, or early when a Unix signal interrupts it: the caller looks at its state again anyway.
+  func wait() { sem_wait(semaphore) }
+}

@@ -1,0 +1,59 @@
+import Glibc
+import Synchronization
+
+/// The descriptor of a connection that another thread may shut down.
+///
+/// It is cleared before the connection is freed: a descriptor number is reused at once, and shutting down a reused one
+/// would cut somebody else's connection.
+final class GuardedSocket: Sendable {
+  private struct State {
+    var descriptor: Int32?
+    var interrupted = false
+  }
+
+  private let state = Mutex(State())
+
+  var isInterrupted: Bool { state.withLock { $0.interrupted } }
+
+  /// - Returns: false when ``interrupt()`` came first: the connection must not be used.
+  func set(_ descriptor: Int32) -> Bool {
+    state.withLock { state in
+      state.descriptor = state.interrupted ? nil : descriptor
+      return !state.interrupted
+    }
+  }
+
+  func clear() {
+    state.withLock { $0.descriptor = nil }
+  }
+
+  /// Wakes a blocked read at once; it sees the end of the stream.
+  func interrupt() {
+    state.withLock { state in
+      state.interrupted = true
+      if let descriptor = state.descriptor { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+  }
+}
+
+/// What hiredis leaves to its caller.
+enum SocketOptions {
+  /// - Parameter unansweredAfter: how long sent bytes may stay unacknowledged by the peer's kernel before the connection
+  ///   counts as dead (TCP_USER_TIMEOUT); a peer that vanished without a FIN is noticed by this, not by keepalive alone.
+  static func apply(to descriptor: Int32, unansweredAfter: Duration) {
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    // These fail on a Unix socket, which needs none of them.
+    set(SOL_SOCKET, SO_KEEPALIVE, 1, on: descriptor)
+    set(Int32(IPPROTO_TCP), TCP_NODELAY, 1, on: descriptor)
+    set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 15, on: descriptor)
+    set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5, on: descriptor)
+    set(Int32(IPPROTO_TCP), TCP_KEEPCNT, 3, on: descriptor)
+    let milliseconds = unansweredAfter.components.seconds * 1000
+    set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds), on: descriptor)
+  }
+
+  private static func set(_ level: Int32, _ option: Int32, _ value: Int32, on descriptor: Int32) {
+    var value = value
+    setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+}

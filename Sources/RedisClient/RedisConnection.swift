@@ -1,0 +1,277 @@
+import CHiredis
+import Glibc
+import Synchronization
+
+/// One connection to Redis on a thread of its own.
+///
+/// Connects when it is first used and again after it broke: an error of treatment ``RedisError/Treatment/reconnect``
+/// closes the connection, and the next call makes a new one. It never retries by itself, because only the caller knows
+/// whether a command whose answer was lost may be repeated.
+///
+/// One actor call is one whole exchange, with no `await` between a command and its answer: calls cannot interleave.
+/// Cancelling a task does not cut a call short; ``interrupt()`` does.
+package actor RedisConnection {
+  package struct Options: Sendable {
+    /// Shown by CLIENT LIST, and as the thread's name.
+    package var name: String
+    /// For the TCP or Unix connect; DNS look-ups have the resolver's own limit. Default 5 s.
+    package var connectTimeout: Duration
+    /// How long to wait for an answer; must exceed the longest blocking command. Default 10 s.
+    package var replyTimeout: Duration
+
+    package init(
+      name: String,
+      connectTimeout: Duration = .seconds(5),
+      replyTimeout: Duration = .seconds(10)
+    ) {
+      self.name = name
+      self.connectTimeout = connectTimeout
+      self.replyTimeout = replyTimeout
+    }
+  }
+
+  package nonisolated let endpoint: RedisEndpoint
+  private let options: Options
+  private let executor: ConnectionThread
+  private var context: UnsafeMutablePointer<redisContext>?
+  private let socket = GuardedSocket()
+  /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection.
+  private var shas: [String: RedisReply] = [:]
+
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  package init(to endpoint: RedisEndpoint, options: Options) {
+    self.endpoint = endpoint
+    self.options = options
+    executor = ConnectionThread(name: options.name)
+  }
+
+  isolated deinit {
+    close()
+    executor.stop()
+  }
+
+  /// Runs one command and returns its reply.
+  ///
+  /// - Throws: ``RedisError``, for an error reply too.
+  package func run(_ command: RedisCommand) throws(RedisError) -> RedisReply {
+    let reply = try run([command])[0]
+    if case .error(let error) = reply { throw error }
+    return reply
+  }
+
+  /// Runs commands in one round trip and returns their replies, error replies in their places.
+  ///
+  /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the commands may have been carried out then.
+  package func run(_ pipeline: [RedisCommand]) throws(RedisError) -> [RedisReply] {
+    try exchange { context throws(RedisError) in
+      for command in pipeline { try Self.append([], command, to: context) }
+      return try Self.replies(pipeline.count, from: context)
+    }
+  }
+
+  /// Calls scripts in one round trip and returns their replies, error replies in their places.
+  ///
+  /// A script that the server does not know (restart, failover, SCRIPT FLUSH) is sent whole, after the others: calls of
+  /// one pipeline must not depend on each other's order.
+  ///
+  /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the calls may have been carried out then.
+  package func call(_ calls: [ScriptCall]) throws(RedisError) -> [RedisReply] {
+    for call in calls where shas[call.script.name] == nil {
+      var load = RedisCommand("SCRIPT", "LOAD")
+      load.append(call.script.source)
+      shas[call.script.name] = try run(load)
+    }
+    let shas = shas
+    return try exchange { context throws(RedisError) in
+      for call in calls {
+        try Self.append([Self.evalsha, shas[call.script.name]!.bytes ?? []], call.operands, to: context)
+      }
+      var replies = try Self.replies(calls.count, from: context)
+      for (index, call) in calls.enumerated() {
+        guard case .error(let error) = replies[index], error.code.rawValue == "NOSCRIPT" else { continue }
+        try Self.append([Self.eval, call.script.source], call.operands, to: context)
+        replies[index] = try Self.replies(1, from: context)[0]
+      }
+      return replies
+    }
+  }
+
+  /// Calls one script and returns its reply.
+  ///
+  /// - Throws: ``RedisError``, for an error reply too.
+  package func call(_ call: ScriptCall) throws(RedisError) -> RedisReply {
+    let reply = try self.call([call])[0]
+    if case .error(let error) = reply { throw error }
+    return reply
+  }
+
+  /// Ends the connection; the next call makes a new one.
+  package func close() {
+    socket.clear()
+    if let context { redisFree(context) }
+    context = nil
+  }
+
+  /// Cuts a blocking call short from any thread, with ``RedisError/Code/interrupted``, and refuses all later ones.
+  package nonisolated func interrupt() {
+    socket.interrupt()
+  }
+
+  private static let evalsha = [UInt8]("EVALSHA".utf8)
+  private static let eval = [UInt8]("EVAL".utf8)
+
+  /// Connects if need be, runs `body`, and closes the connection if it can no longer be trusted: after a time-out the
+  /// late answer would be taken for the next command's.
+  private func exchange(
+    _ body: (UnsafeMutablePointer<redisContext>) throws(RedisError) -> [RedisReply]
+  ) throws(RedisError) -> [RedisReply] {
+    do {
+      let replies = try body(try connected())
+      for case .error(let error) in replies where error.treatment == .reconnect { close() }
+      return replies
+    } catch {
+      close()
+      if socket.isInterrupted {
+        throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
+      }
+      throw RedisError(code: error.code, message: "\(endpoint): \(error.message)", hiredisCode: error.hiredisCode)
+    }
+  }
+
+  private func connected() throws(RedisError) -> UnsafeMutablePointer<redisContext> {
+    if let context { return context }
+    let context = try Self.open(endpoint.address, timeout: options.connectTimeout)
+    self.context = context
+    let descriptor = chiredis_descriptor(context)
+    guard socket.set(descriptor) else {
+      throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
+    }
+    SocketOptions.apply(to: descriptor, unansweredAfter: options.replyTimeout)
+    redisSetTimeout(context, timeval(options.replyTimeout))
+
+    for command in greeting {
+      try Self.append([], command, to: context)
+    }
+    for case .error(let error) in try Self.replies(greeting.count, from: context) {
+      // An old server or a strict ACL may refuse CLIENT SETNAME: a name is not worth failing for.
+      if error.message.contains("SETNAME") || error.message.contains("client|setname") { continue }
+      throw error
+    }
+    return context
+  }
+
+  /// What is said first on a new connection: who we are, and which database we mean.
+  private var greeting: [RedisCommand] {
+    var commands: [RedisCommand] = []
+    if let password = endpoint.password {
+      commands.append(
+        endpoint.user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password)
+      )
+    }
+    if endpoint.database != 0 { commands.append(RedisCommand("SELECT", String(endpoint.database))) }
+    commands.append(RedisCommand("CLIENT", "SETNAME", options.name.filter { $0 > " " && $0 < "\u{7F}" }))
+    return commands
+  }
+
+  private static func open(
+    _ address: RedisEndpoint.Address,
+    timeout: Duration
+  ) throws(RedisError) -> UnsafeMutablePointer<redisContext> {
+    while true {
+      let opened =
+        switch address {
+        case .tcp(let host, let port): redisConnectWithTimeout(host, Int32(port), timeval(timeout))
+        case .unix(let path): redisConnectUnixWithTimeout(path, timeval(timeout))
+        }
+      guard let context = opened else {
+        throw RedisError(code: .disconnected, message: "out of memory", hiredisCode: REDIS_ERR_OOM)
+      }
+      if chiredis_error(context) == 0 { return context }
+      let interruptedBySignal = errno == EINTR && chiredis_error(context) == REDIS_ERR_IO
+      let error = RedisError(failed: context)
+      redisFree(context)
+      // hiredis reports a signal during its poll(2) as a failure; it is none.
+      if !interruptedBySignal { throw error }
+    }
+  }
+
+  /// Appends a command to the output buffer, with lengths, never a format string.
+  private static func append(
+    _ prefix: [[UInt8]],
+    _ command: RedisCommand,
+    to context: UnsafeMutablePointer<redisContext>
+  ) throws(RedisError) {
+    let prefixBytes = prefix.flatMap { $0 }
+    let code = prefixBytes.withUnsafeBytes { prefixBytes in
+      command.bytes.withUnsafeBytes { bytes in
+        var pointers: [UnsafePointer<CChar>?] = []
+        var lengths: [Int] = []
+        pointers.reserveCapacity(prefix.count + command.count)
+        lengths.reserveCapacity(prefix.count + command.count)
+        // An empty argument needs an address too, if only one that is never read.
+        var offset = 0
+        for argument in prefix {
+          pointers.append(
+            (prefixBytes.baseAddress ?? emptyArgument).advanced(by: offset).assumingMemoryBound(to: CChar.self)
+          )
+          lengths.append(argument.count)
+          offset += argument.count
+        }
+        offset = 0
+        for length in command.lengths {
+          pointers.append((bytes.baseAddress ?? emptyArgument).advanced(by: offset).assumingMemoryBound(to: CChar.self))
+          lengths.append(length)
+          offset += length
+        }
+        return redisAppendCommandArgv(context, Int32(pointers.count), &pointers, lengths)
+      }
+    }
+    if code != REDIS_OK { throw RedisError(failed: context) }
+  }
+
+  private static func replies(
+    _ count: Int,
+    from context: UnsafeMutablePointer<redisContext>
+  ) throws(RedisError) -> [RedisReply] {
+    var replies: [RedisReply] = []
+    replies.reserveCapacity(count)
+    for _ in 0..<count {
+      var raw: UnsafeMutableRawPointer?
+      guard redisGetReply(context, &raw) == REDIS_OK, let raw else { throw RedisError(failed: context) }
+      replies.append(RedisReply(raw.assumingMemoryBound(to: redisReply.self)))
+      freeReplyObject(raw)
+    }
+    return replies
+  }
+}
+
+// nonisolated(unsafe) because it is never written and never read: an address for arguments of no length.
+private nonisolated(unsafe) let emptyArgument = UnsafeRawPointer(bitPattern: 1)!
+
+extension RedisError {
+  /// Reads what hiredis says went wrong.
+  fileprivate init(failed context: UnsafePointer<redisContext>) {
+    let code = chiredis_error(context)
+    let text = String(cString: chiredis_error_text(context))
+    switch code {
+    case REDIS_ERR_PROTOCOL:
+      self.init(
+        code: .unexpectedReply,
+        message: "the server does not speak Redis' protocol: \(text)",
+        hiredisCode: code
+      )
+    case REDIS_ERR_IO where errno == EAGAIN || errno == ETIMEDOUT:
+      self.init(code: .timedOut, message: "no answer in time", hiredisCode: code)
+    default:
+      self.init(code: .disconnected, message: text.isEmpty ? "connection lost" : text, hiredisCode: code)
+    }
+  }
+}
+
+extension timeval {
+  init(_ duration: Duration) {
+    let (seconds, attoseconds) = duration.components
+    self.init(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+  }
+}
