@@ -32,6 +32,6 @@ package struct WorkerLife: Hashable, Sendable {
   /// The id of a claim: sorts in the order of the claims.
   package func claimID(_ number: Int) -> String {
     let digits = String(number, radix: 16)
-    return "\(epoch)-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits
+    return "\(epoch)-" + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
   }
 }

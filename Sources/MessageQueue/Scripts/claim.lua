@@ -30,7 +30,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused = redis.call('EXISTS', paused_key)
 
 local function claim_id(position)
-  return prefix .. string.format('%08x', first + position - 1)
+  return prefix .. string.format('%010x', first + position - 1)
 end
 
 local elements = {}

@@ -1,0 +1,100 @@
+import MessageQueue
+import RedisClient
+import Synchronization
+
+/// What a worker knows about one of its queues. Only the worker's loop touches it, but for ``finished``.
+final class QueueSession {
+  let queue: MessageQueue
+  /// Where the bell of this queue is waited for.
+  let waiter: QueueWaiter
+  /// What handlers have finished with and the loop has not yet taken.
+  let finished = FinishedBox()
+
+  /// The life that claims belong to; a new one after a lost lease.
+  var life: WorkerLife
+  var isRegistered = false
+  /// The number of the next claim id.
+  var nextNumber = 0
+  /// False while the last claim found the queue empty and the bell has not rung since.
+  var mayHaveMessages = true
+  /// True while the waiter is in BLPOP.
+  var isWaiting = false
+  /// When the next scheduled message or retry is due, as of the last claim.
+  var nextDue: ContinuousClock.Instant?
+
+  /// A turn whose answer was lost: to be repeated before any other.
+  var unanswered: Turn?
+  /// Outcomes on their way to Redis.
+  var unsettled: [Finished] = []
+  /// Lives whose claims this worker takes back, and why.
+  var toRecover: [WorkerLife: RecoverReason] = [:]
+
+  /// Nothing starts after it: the claims may be another's by then. Read by handlers just before they start.
+  let lease = LeaseClock()
+  var renewAt: ContinuousClock.Instant
+  /// After a failure: not before this.
+  var retryAt: ContinuousClock.Instant
+  var trouble = Outage()
+
+  struct Turn {
+    var settling: [Finished]
+    var request: ClaimRequest
+  }
+
+  enum RecoverReason {
+    /// Its lease ended.
+    case expired
+    /// This worker is the newer life of the same name.
+    case superseded
+  }
+
+  init(queue: MessageQueue, life: WorkerLife, waiter: QueueWaiter) {
+    self.queue = queue
+    self.life = life
+    self.waiter = waiter
+    renewAt = .now
+    retryAt = .now
+  }
+}
+
+/// One outcome, with what is needed to say whose it was if it cannot be recorded.
+struct Finished: Sendable {
+  let settlement: Settlement
+  let life: WorkerLife
+  /// The message's id in the log.
+  let messageID: String
+}
+
+/// Where handlers leave outcomes for the loop.
+final class FinishedBox: Sendable {
+  private let contents = Mutex<[Finished]>([])
+
+  /// - Returns: true when the box was empty: the loop must be told.
+  func put(_ finished: Finished) -> Bool {
+    contents.withLock { contents in
+      contents.append(finished)
+      return contents.count == 1
+    }
+  }
+
+  func takeAll() -> [Finished] {
+    contents.withLock { contents in
+      defer { contents = [] }
+      return contents
+    }
+  }
+
+  var isEmpty: Bool { contents.withLock(\.isEmpty) }
+}
+
+/// Until when this worker may start what it has claimed, by a clock that cannot jump and that runs while it is stopped.
+final class LeaseClock: Sendable {
+  private let end = Mutex<ContinuousClock.Instant?>(nil)
+
+  /// - Parameter start: just before the renewal was asked for, not when its answer came.
+  func extend(from start: ContinuousClock.Instant, by lease: Duration) { end.withLock { $0 = start + lease } }
+
+  func revoke() { end.withLock { $0 = nil } }
+
+  var holds: Bool { end.withLock { end in end.map { ContinuousClock.now < $0 } ?? false } }
+}

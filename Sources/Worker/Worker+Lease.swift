@@ -1,0 +1,88 @@
+import Logging
+import MessageQueue
+import RedisClient
+
+// Leases: how a worker keeps its claims, loses them, and takes over those of others.
+extension Worker {
+  /// Registers this life, or renews its lease when a third of it is over.
+  func keepLease(_ session: QueueSession) async throws(RedisError) {
+    let now = ContinuousClock.now
+    if !session.isRegistered {
+      guard mayRegister else { return }
+      let olderLives = try await session.queue.join(session.life, lease: options.lease)
+      noteSuccess(session)
+      session.isRegistered = true
+      session.mayHaveMessages = true
+      for life in olderLives { session.toRecover[life] = .superseded }
+      session.lease.extend(from: now, by: options.lease)
+      session.renewAt = now + options.lease / 3
+    } else if now >= session.renewAt {
+      let answer = try await session.queue.renew(session.life, lease: options.lease)
+      noteSuccess(session)
+      switch answer {
+      case .renewed:
+        session.lease.extend(from: now, by: options.lease)
+        session.renewAt = now + options.lease / 3
+      case .lost(let newer):
+        loseLife(session, unrecorded: session.unanswered?.settling ?? [])
+        successor = newer
+      }
+    }
+  }
+
+  /// The claims of this life are another's: nothing of it starts any more, nothing of it is recorded. A new life begins.
+  func loseLife(_ session: QueueSession, unrecorded: [Finished]) {
+    session.lease.revoke()
+    logger.error(
+      "lease-lost",
+      metadata: [
+        "queue": "\(session.queue.name)",
+        "in_hand": "\(inHand)",
+        "hint": "this worker could not renew its lease for \(options.lease); what it held is another worker's now",
+      ]
+    )
+    reportLost(unrecorded + session.unsettled, session)
+    session.unsettled = []
+    session.unanswered = nil
+    session.life = WorkerLife(name: options.name)
+    session.isRegistered = false
+    session.nextNumber = 0
+  }
+
+  /// Takes one step in taking back what other lives held.
+  func recover(_ session: QueueSession) async throws(RedisError) {
+    guard session.isRegistered, mayRegister, let (life, why) = session.toRecover.first else { return }
+    let claims = try await session.queue.fence(life, superseded: why == .superseded)
+    noteSuccess(session)
+    guard let claims, !claims.isEmpty else {
+      session.toRecover[life] = nil
+      return
+    }
+    let settlements = claims.map { recovered($0) }
+    let answer = try await session.queue.settle(settlements, of: .fenced(life), bounds: options.deadLetters)
+    session.mayHaveMessages = true
+    logger.warning(
+      "recovered",
+      metadata: [
+        "queue": "\(session.queue.name)",
+        "from": "\(life.id)",
+        "messages": "\(answer?.settled ?? 0)",
+      ]
+    )
+    reportDropped(answer?.dropped ?? [], session)
+  }
+
+  /// What becomes of a message whose worker went away with it in hand.
+  private func recovered(_ claim: ClaimedMessage) -> Settlement {
+    let crashes = claim.history.crashes + 1
+    if crashes >= options.maxCrashes {
+      let reason = "poison: in hand in \(crashes) crashes"
+      return Settlement(claimID: claim.claimID, .dead(claim.element(crashes: 1, reason: reason)))
+    }
+    if options.afterCrash == .hold {
+      let reason = "unknown: in hand when its worker crashed; it may have been sent"
+      return Settlement(claimID: claim.claimID, .dead(claim.element(crashes: 1, reason: reason)))
+    }
+    return Settlement(claimID: claim.claimID, .back(claim.element(crashes: 1)))
+  }
+}

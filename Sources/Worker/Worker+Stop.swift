@@ -1,0 +1,93 @@
+import Logging
+import RedisClient
+
+// How a worker comes to its end.
+extension Worker {
+  /// How long an abort waits for handlers to give back what they have in hand, and for Redis to record it.
+  private static let abortTime = Duration.seconds(2)
+
+  var mayRegister: Bool { control.phase < .draining && successor == nil }
+
+  /// Acts on a phase that is new: says so, and sets its clock.
+  func notePhase(_ group: inout DiscardingTaskGroup) {
+    if control.phase == .quiet && !saidQuiet {
+      saidQuiet = true
+      logger.notice("quiet", metadata: ["in_hand": "\(inHand)"])
+    }
+    if control.phase == .draining {
+      if drainUntil == nil {
+        drainUntil = .now + options.drain
+        ring(after: options.drain)
+        logger.notice("draining", metadata: ["in_hand": "\(inHand)"])
+      }
+      if let drainUntil, ContinuousClock.now >= drainUntil { control.advance(to: .aborting) }
+    }
+    if control.phase == .aborting && abortUntil == nil {
+      abortUntil = .now + Self.abortTime
+      if inHand > 0 { logger.warning("giving-back", metadata: ["in_hand": "\(inHand)"]) }
+      group.cancelAll()
+      Task { [commands, control] in
+        try? await Task.sleep(for: Self.abortTime)
+        // Redis may hang in the middle of an answer.
+        commands.interrupt()
+        control.ring()
+      }
+    }
+  }
+
+  /// How it ends, if it is time.
+  func end() -> End? {
+    if let successor { return .superseded(by: successor) }
+    if control.phase < .draining { return nil }
+    let open = sessions.reduce(inHand) { sum, session in
+      sum + session.unsettled.count + (session.unanswered.map { max(1, $0.settling.count) } ?? 0)
+    }
+    if open == 0 {
+      let count = givenBack.load(ordering: .relaxed)
+      return count == 0 ? .clean : .unfinished(count)
+    }
+    if let abortUntil, ContinuousClock.now >= abortUntil { return .unfinished(open) }
+    return nil
+  }
+
+  /// Strikes this life off, where Redis is there to hear it; elsewhere its lease ends by itself.
+  func leave() async {
+    for session in sessions {
+      session.waiter.stop()
+      if successor == nil && session.isRegistered && !outage.isOn { _ = try? await session.queue.leave(session.life) }
+    }
+  }
+
+  /// Notes a failed call: says so once, and leaves Redis alone for a while.
+  func noteFailure(_ error: RedisError, _ session: QueueSession) {
+    if error.code == .interrupted { return }
+    let pause: Duration
+    if error.treatment == .refused || error.treatment == .full {
+      if session.trouble.failed(error) {
+        logger.error("queue-error", metadata: ["queue": "\(session.queue.name)", "error": "\(error)"])
+      }
+      pause = session.trouble.pause
+    } else {
+      if outage.failed(error) { logger.error("redis-lost", metadata: ["error": "\(error)"]) }
+      pause = outage.pause
+    }
+    session.retryAt = .now + pause
+    ring(after: pause)
+  }
+
+  /// Notes an answered call.
+  func noteSuccess(_ session: QueueSession) {
+    if let time = outage.ended() { logger.notice("redis-back", metadata: ["after": "\(time.inSeconds)"]) }
+    if let time = session.trouble.ended() {
+      logger.notice("queue-back", metadata: ["queue": "\(session.queue.name)", "after": "\(time.inSeconds)"])
+    }
+  }
+}
+
+extension Duration {
+  fileprivate var inSeconds: String {
+    let milliseconds = self.milliseconds
+    let fraction = String(milliseconds % 1000 + 1000).dropFirst()
+    return "\(milliseconds / 1000).\(fraction)s"
+  }
+}

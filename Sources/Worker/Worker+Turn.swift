@@ -1,0 +1,158 @@
+import Logging
+import MessageQueue
+import RedisClient
+
+// A turn: settle what is finished, claim what there is room for, in one round trip.
+extension Worker {
+  /// The most outcomes that one turn settles: bounds the time that Redis spends in one script.
+  private static let mostSettledPerTurn = 2_000
+
+  /// How many messages there is room for.
+  var claimLimit: Int {
+    control.phase == .running && successor == nil ? max(0, options.concurrency - inHand) : 0
+  }
+
+  func needsTurn(_ session: QueueSession) -> Bool {
+    guard session.isRegistered else { return false }
+    return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
+      || session.mayHaveMessages && claimLimit > 0
+  }
+
+  func takeTurn(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
+    collect(session)
+    guard needsTurn(session) else { return }
+
+    let turn: QueueSession.Turn
+    if let unanswered = session.unanswered {
+      turn = unanswered
+    } else {
+      let request = ClaimRequest(life: session.life, firstNumber: session.nextNumber, limit: claimLimit)
+      turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
+      session.unsettled.removeFirst(turn.settling.count)
+    }
+    // Until it is answered, it is not known whether it was carried out.
+    session.unanswered = turn
+    session.unanswered?.request.isRepeat = true
+    // Set before the call: a bell that rings during it must not be forgotten.
+    session.mayHaveMessages = false
+    let answer = try await session.queue.turn(
+      settling: turn.settling.map(\.settlement),
+      claiming: turn.request,
+      bounds: options.deadLetters
+    )
+    noteSuccess(session)
+    session.unanswered = nil
+
+    if let settled = answer.settled {
+      note(settled, of: turn, session)
+    } else {
+      session.unsettled = turn.settling + session.unsettled
+    }
+    guard let claimed = answer.claimed else {
+      // The lease is lost. The renewal tells to whom: a newer life of this name must not be superseded in turn.
+      session.renewAt = .now
+      control.ring()
+      return
+    }
+    if turn.request.limit > 0 {
+      if claimed.messages.count == turn.request.limit { session.mayHaveMessages = true }
+      session.nextDue = claimed.nextDue.map { .now + $0 }
+    }
+    session.nextNumber += claimed.messages.count
+    if let expired = claimed.expired, session.toRecover[expired] == nil { session.toRecover[expired] = .expired }
+    for message in claimed.messages { start(message, now: claimed.now, session, &group) }
+  }
+
+  /// Takes what handlers have finished. Outcomes of an earlier life are too late: the claims are another's.
+  private func collect(_ session: QueueSession) {
+    let finished = session.finished.takeAll()
+    inHand -= finished.count
+    let late = finished.filter { $0.life != session.life }
+    if late.isEmpty {
+      session.unsettled += finished
+    } else {
+      session.unsettled += finished.filter { $0.life == session.life }
+      reportLost(late, session)
+    }
+  }
+
+  private func note(_ answer: SettleAnswer, of turn: QueueSession.Turn, _ session: QueueSession) {
+    // A repeat finds settled what the first call settled, so it cannot tell what is missing.
+    if answer.settled < turn.settling.count && !turn.request.isRepeat {
+      logger.error(
+        "claims-missing",
+        metadata: [
+          "queue": "\(session.queue.name)",
+          "missing": "\(turn.settling.count - answer.settled)",
+          "of": "\(turn.settling.map(\.messageID).joined(separator: ","))",
+        ]
+      )
+    }
+    reportDropped(answer.dropped, session)
+  }
+
+  /// Dead letters that fell off are in nobody's keeping any more: the log gets them whole.
+  func reportDropped(_ dropped: [Element], _ session: QueueSession) {
+    for element in dropped {
+      logger.error(
+        "dead-dropped",
+        metadata: [
+          "queue": "\(session.queue.name)",
+          "reason": "\(element.reason ?? "")",
+          "payload": "\(String(decoding: element.payload, as: UTF8.self))",
+        ]
+      )
+    }
+  }
+
+  /// Says of each outcome that cannot be recorded what it was: those messages may be sent again.
+  func reportLost(_ lost: [Finished], _ session: QueueSession) {
+    for finished in lost {
+      logger.error(
+        "outcome-lost",
+        metadata: [
+          "id": "\(finished.messageID)",
+          "queue": "\(session.queue.name)",
+          "outcome": "\(finished.settlement.verb.name)",
+          "hint": "the lease had ended; the message is another worker's and may be sent again",
+        ]
+      )
+    }
+  }
+
+  private func start(
+    _ message: ClaimedMessage,
+    now: Int64,
+    _ session: QueueSession,
+    _ group: inout DiscardingTaskGroup
+  ) {
+    inHand += 1
+    let (life, lease, finished) = (session.life, session.lease, session.finished)
+    // Claimed by a turn whose answer was lost, and the stop came in between.
+    let tooLate = control.phase >= .draining
+    group.addTask { [self] in
+      let handled: HandledMessage? =
+        tooLate || !lease.holds ? nil : await handler.handle(message, now: now)
+      let settlement = settle(message, handled)
+      if finished.put(Finished(settlement: settlement, life: life, messageID: handled?.id ?? message.assignedID)) {
+        control.ring()
+      }
+    }
+  }
+}
+
+extension HandledMessage {
+  fileprivate var id: String? { fields["id"].map { "\($0)" } }
+}
+
+extension Settlement.Verb {
+  fileprivate var name: String {
+    switch self {
+    case .sent: "sent"
+    case .expired: "expired"
+    case .retry: "retry"
+    case .dead: "dead"
+    case .back: "back"
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import Glibc
+import Logging
+import MessageQueue
+import RedisClient
+import Synchronization
+
+/// Claims messages, hands each to a handler in a task of its own, and settles what becomes of it.
+///
+/// One loop does everything that talks to Redis, one step after the other: it registers, renews, settles and claims in one
+/// round trip, and recovers what others left behind. So no two of these can cross. It runs when the bell rings: a handler
+/// finished, a queue's waiter came back, a timer went off, or a signal changed the phase.
+///
+///     waiter (BLPOP) --ring--> loop --claim--> handler tasks --outcome--> box --ring--> loop --settle-->
+///
+/// Failure never ends the loop. A turn whose answer was lost is repeated as it was until it is answered, which is safe
+/// because claims are numbered and each settlement is guarded by its own claim.
+package actor Worker {
+  package enum End: Sendable, Equatable {
+    /// All that was in hand is finished and recorded.
+    case clean
+    /// So many messages were given back unfinished, or could not be recorded, when the time was over.
+    case unfinished(Int)
+    /// A newer worker with the same name has taken over.
+    case superseded(by: WorkerLife)
+  }
+
+  nonisolated let options: WorkerOptions
+  nonisolated let handler: any MessageHandler
+  nonisolated let logger: Logger
+  package nonisolated let control = WorkerControl()
+
+  let commands: RedisConnection
+  let sessions: [QueueSession]
+  /// Messages that were handed to handlers and have not been taken back from them.
+  var inHand = 0
+  /// Messages that handlers gave back because they were cut short.
+  nonisolated let givenBack = Atomic(0)
+  var outage = Outage()
+  var saidQuiet = false
+  var drainUntil: ContinuousClock.Instant?
+  var abortUntil: ContinuousClock.Instant?
+  var successor: WorkerLife?
+
+  /// - Parameter queues: in the order of their priority, the most urgent first.
+  package init(
+    queues: [QueueName],
+    redis: RedisEndpoint,
+    handler: any MessageHandler,
+    options: WorkerOptions,
+    logger: Logger
+  ) {
+    self.options = options
+    self.handler = handler
+    self.logger = logger
+    // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
+    let commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: options.lease / 2))
+    self.commands = commands
+    sessions = queues.map { name in
+      let waiting = RedisConnection(
+        to: redis,
+        options: .init(name: "smsq-wait-\(name)", replyTimeout: options.wakeTimeout + .seconds(2))
+      )
+      return QueueSession(
+        queue: MessageQueue(name, on: commands),
+        life: WorkerLife(name: options.name),
+        waiter: QueueWaiter(name, on: waiting)
+      )
+    }
+  }
+
+  /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
+  package func run() async -> End {
+    logger.notice(
+      "started",
+      metadata: [
+        "worker": "\(options.name)",
+        "queues": "\(sessions.map(\.queue.name.description).joined(separator: ","))",
+        "redis": "\(commands.endpoint)",
+        "concurrency": "\(options.concurrency)",
+        "pid": "\(getpid())",
+      ]
+    )
+    // The tasks live in a task of their own, so that a handler that does not heed its cancellation cannot hold up the end.
+    let (ends, ended) = AsyncStream.makeStream(of: End.self)
+    let pool = Task {
+      await withDiscardingTaskGroup { group in
+        ended.yield(await loop(&group))
+        group.cancelAll()
+      }
+    }
+    var iterator = ends.makeAsyncIterator()
+    let end = await iterator.next() ?? .clean
+    pool.cancel()
+
+    switch end {
+    case .clean:
+      logger.notice("stopped")
+    case .unfinished(let count):
+      logger.warning("stopped", metadata: ["unfinished": "\(count)"])
+    case .superseded(let life):
+      let hint = "two workers run with the same --name; give each its own"
+      logger.error("superseded", metadata: ["by": "\(life.id)", "hint": "\(hint)"])
+    }
+    return end
+  }
+
+  private func loop(_ group: inout DiscardingTaskGroup) async -> End {
+    for (index, session) in sessions.enumerated() {
+      let waiter = session.waiter
+      group.addTask { await waiter.run { await self.waitIsOver(index) } }
+    }
+    // Twice in the time between two renewals, so that none comes much too late.
+    let beat = options.lease / 6
+    group.addTask { [control] in
+      while (try? await Task.sleep(for: beat)) != nil { control.ring() }
+    }
+
+    var rings = control.rings
+    while true {
+      notePhase(&group)
+      if let end = end() {
+        await leave()
+        return end
+      }
+      for session in sessions where ContinuousClock.now >= session.retryAt {
+        do {
+          try await step(session, &group)
+        } catch {
+          noteFailure(error, session)
+          // The queues share the connection: if it is gone, the others would only say the same.
+          if error.treatment == .reconnect { break }
+        }
+      }
+      if !sessions.contains(where: hasWork) && end() == nil {
+        _ = await rings.next()
+      }
+    }
+  }
+
+  /// Everything that one queue needs now.
+  private func step(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
+    try await keepLease(session)
+    try await takeTurn(session, &group)
+    try await recover(session)
+    armWaiter(session)
+  }
+
+  /// Whether the loop must go round again without waiting for the bell.
+  private func hasWork(_ session: QueueSession) -> Bool {
+    ContinuousClock.now >= session.retryAt
+      && (needsTurn(session) || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister)
+  }
+
+  private func waitIsOver(_ index: Int) {
+    sessions[index].mayHaveMessages = true
+    sessions[index].isWaiting = false
+    control.ring()
+  }
+
+  /// Sends the waiter to wait for the bell, unless the worker's hands are full: it must not take wake tokens that idle
+  /// workers wait for.
+  private func armWaiter(_ session: QueueSession) {
+    guard claimLimit > 0, session.isRegistered, !session.isWaiting, !session.mayHaveMessages else { return }
+    session.isWaiting = true
+    let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? options.wakeTimeout
+    session.waiter.wait(atMost: min(options.wakeTimeout, untilDue))
+  }
+
+  /// Rings when the time is over.
+  nonisolated func ring(after delay: Duration) {
+    Task { [control] in
+      try? await Task.sleep(for: max(delay, .zero))
+      control.ring()
+    }
+  }
+}

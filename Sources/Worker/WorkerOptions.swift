@@ -1,0 +1,60 @@
+import MessageQueue
+
+/// How a worker behaves. The defaults are those of `smsq worker`.
+package struct WorkerOptions: Sendable {
+  package enum AfterCrash: String, Sendable, CaseIterable {
+    /// What a crashed worker held is sent again; some of it may have been sent already.
+    case resend
+    /// What a crashed worker held goes to the dead letters as `unknown`, for a person to decide.
+    case hold
+  }
+
+  package var name: String
+  /// The most messages in hand at once.
+  package var concurrency = 100
+  /// How long a worker may be silent before its claims are given to another. Renewed every third of it.
+  package var lease = Duration.seconds(10)
+  /// How long a wait for the bell takes: the longest that a message pushed without ringing stays unseen.
+  package var wakeTimeout = Duration.milliseconds(250)
+  /// How long a stop waits for messages in hand.
+  package var drain = Duration.seconds(30)
+  /// Temporary failures before a message is given up.
+  package var maxAttempts = 10
+  /// Crashes with the message in hand before it is given up as poison.
+  package var maxCrashes = 3
+  package var backoff = Backoff(base: .seconds(2), max: .seconds(600))
+  package var afterCrash = AfterCrash.resend
+  package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))
+
+  package init(name: String) { self.name = name }
+}
+
+/// Exponential back-off with full jitter: a random time up to `base` doubled for each failure so far, at most `max`.
+///
+/// Full jitter spreads the retries of many messages that failed together better than any fixed spacing ("Exponential
+/// Backoff and Jitter", AWS Architecture Blog, 2015).
+package struct Backoff: Sendable, Equatable {
+  package var base: Duration
+  package var max: Duration
+
+  package init(base: Duration, max: Duration) {
+    self.base = base
+    self.max = max
+  }
+
+  /// The upper bound of the delay after so many failures, from 1.
+  package func bound(afterFailures failures: Int) -> Duration {
+    // 2^30 times any sensible base is beyond any sensible bound, and does not overflow.
+    let doublings = Swift.min(Swift.max(failures - 1, 0), 30)
+    return Swift.min(base * (1 << doublings), max)
+  }
+
+  package func delay(afterFailures failures: Int) -> Duration {
+    var generator = SystemRandomNumberGenerator()
+    return delay(afterFailures: failures, using: &generator)
+  }
+
+  func delay(afterFailures failures: Int, using generator: inout some RandomNumberGenerator) -> Duration {
+    .milliseconds(Int64.random(in: 0...bound(afterFailures: failures).milliseconds, using: &generator))
+  }
+}
