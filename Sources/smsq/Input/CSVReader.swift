@@ -74,7 +74,7 @@ private struct RecordReader {
       switch first.content {
       case .failure(let error):
         return CSVReader.Record(number: first.number, values: .failure(error))
-      case .success(let content) where content.isEmpty:
+      case .success(let content) where content.allSatisfy(\.isBlank):
         continue
       case .success(let content):
         return CSVReader.Record(number: first.number, values: record(from: content, first.ending, alone: alone))
@@ -121,13 +121,5 @@ extension LineReader.Line {
   /// A line that does not keep the reader's buffer alive.
   fileprivate var copied: Self {
     Self(number: number, content: content.map { ArraySlice(Array($0)) }, ending: ending)
-  }
-}
-
-extension String {
-  /// The string without blanks at either end.
-  func trimmed() -> String {
-    let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
-    return String(drop(while: isBlank).reversed().drop(while: isBlank).reversed())
   }
 }

@@ -43,7 +43,7 @@ final class MessageSource: Sequence, IteratorProtocol {
   private let lines: LineReader
   private let csv: CSVReader?
 
-  /// Opens the input and, for CSV, reads its header.
+  /// Opens the input and, for CSV, reads its header. Waits for the first line: on a terminal, for the user.
   ///
   /// - Parameters:
   ///   - path: a file, or `-` for standard input.
@@ -52,7 +52,7 @@ final class MessageSource: Sequence, IteratorProtocol {
   convenience init(path: String, format: InputFormat = .auto) throws(InputError) {
     if path == "-" {
       // A copy, so that every descriptor here is ours to close.
-      let descriptor = dup(STDIN_FILENO)
+      let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
       guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: "standard input") }
       try self.init(descriptor: descriptor, name: "standard input", format: format)
     } else {

@@ -26,7 +26,7 @@ struct CSVReaderTests {
     "Records are read as RFC 4180 has them",
     arguments: [
       ("a,b", []), ("a,b\n", []), ("a,b\n1,2\n", ["2:1|2"]), ("a,b\r\n1,2", ["2:1|2"]),
-      ("a,b\n\n1,2\n\n\n3,4\n", ["3:1|2", "6:3|4"]),
+      ("a,b\n\n1,2\n \t\n\n3,4\n", ["3:1|2", "6:3|4"]),
       ("a,b\n\"1,5\",2\n", ["2:1,5|2"]), ("a,b\n\"say \"\"hi\"\"\",2\n", ["2:say \"hi\"|2"]),
       ("a,b\n\"one\ntwo\",2\n3,4\n", ["2:one\ntwo|2", "4:3|4"]),
       ("a,b\r\n\"one\r\n\r\ntwo\",2\r\n3,4", ["2:one\r\n\r\ntwo|2", "5:3|4"]),
