@@ -87,8 +87,10 @@ struct EnvironmentArguments {
     // Often set by images and service files; they name no option that a variable could give.
     let silent: Set = ["SMSQ_HELP", "SMSQ_VERSION"]
     return variables.filter { !known.contains($0) && !silent.contains($0) }.sorted().map { variable in
+      // A short name is near to every other short name, which would be no help.
+      let tolerance = Swift.min(3, (variable.count - prefix.count) / 3)
       let nearest = known.sorted().min { $0.distance(to: variable) < $1.distance(to: variable) }
-      let isNear = nearest.map { $0.distance(to: variable) <= 3 } ?? false
+      let isNear = nearest.map { $0.distance(to: variable) <= tolerance } ?? false
       return "Warning: no command knows \(variable)"
         + (isNear ? "; did you mean \(nearest!)?" : "; it is ignored")
     }

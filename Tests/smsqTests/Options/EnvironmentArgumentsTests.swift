@@ -104,12 +104,13 @@ struct EnvironmentArgumentsTests {
   func warnings() throws {
     let warnings = try result(
       "work",
-      ["SMSQ_LEESE": "1", "SMSQ_REDIS": "x", "SMSQ_COMPLETELY_ELSE": "1", "SMSQ_VERSION": "1"]
+      ["SMSQ_LEESE": "1", "SMSQ_REDIS": "x", "SMSQ_COMPLETELY_ELSE": "1", "SMSQ_RED": "1", "SMSQ_VERSION": "1"]
     ).warnings
     #expect(
       warnings == [
         "Warning: no command knows SMSQ_COMPLETELY_ELSE; it is ignored",
         "Warning: no command knows SMSQ_LEESE; did you mean SMSQ_LEASE?",
+        "Warning: no command knows SMSQ_RED; it is ignored",
       ]
     )
     let reserved = try EnvironmentArguments(
