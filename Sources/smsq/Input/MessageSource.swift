@@ -1,0 +1,152 @@
+import ArgumentParser
+
+import Glibc
+
+/// How the lines of an input are to be read.
+enum InputFormat: String, CaseIterable, ExpressibleByArgument {
+  /// By the file's extension, or else by its first line.
+  case auto
+  /// One JSON object a line.
+  case jsonl
+  /// CSV whose first line names the columns.
+  case csv
+}
+
+/// What one line says, not yet validated as a message.
+enum PushFields: Equatable {
+  /// A JSON line as it stands in the file: it becomes the payload.
+  case json([UInt8])
+  /// A CSV record, column -> value. Column names are in lower case. An empty cell is left out, `to` and `text` excepted.
+  case columns([String: String])
+}
+
+/// One line of a bulk input.
+struct BulkLine {
+  /// The line from 1 where it began.
+  var number: Int
+  var result: Result<PushFields, InputError>
+}
+
+/// The messages of a `.jsonl` or `.csv` file, or of standard input. Reading is synchronous and blocks.
+final class MessageSource: Sequence, IteratorProtocol {
+  /// Columns that mean something to smsq. Others are kept as extra fields of the message.
+  static let knownColumns = ["to", "text", "from", "id", "expires_at"]
+
+  /// The size of the whole input, where it is known: a regular file, also as standard input.
+  let totalBytes: Int?
+  /// `jsonl` or `csv`, never `auto`.
+  let format: InputFormat
+
+  var bytesConsumed: Int { lines.bytesConsumed }
+
+  private let descriptor: Int32
+  private let lines: LineReader
+  private let csv: CSVReader?
+
+  /// Opens the input and, for CSV, reads its header. Waits for the first line: on a terminal, for the user.
+  ///
+  /// - Parameters:
+  ///   - path: a file, or `-` for standard input.
+  ///   - format: `auto` goes by the extension, and by the first line if the extension says nothing.
+  /// - Throws: `InputError` if the input cannot be read at all; what is wrong with one line is that line's result.
+  convenience init(path: String, format: InputFormat = .auto) throws(InputError) {
+    if path == "-" {
+      // A copy, so that every descriptor here is ours to close.
+      let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: "standard input") }
+      try self.init(descriptor: descriptor, name: "standard input", format: format)
+    } else {
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: path) }
+      try self.init(descriptor: descriptor, name: path, format: format)
+    }
+  }
+
+  /// - Parameters:
+  ///   - descriptor: is closed with this object.
+  ///   - name: what error messages call the input; its extension may tell the format.
+  ///   - bufferSize: bytes per read(2).
+  init(
+    descriptor: Int32,
+    name: String,
+    format: InputFormat = .auto,
+    bufferSize: Int = LineReader.defaultBufferSize
+  ) throws(InputError) {
+    self.descriptor = descriptor
+    lines = LineReader(descriptor: descriptor, name: name, bufferSize: bufferSize)
+    var status = stat()
+    let kind = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+    // Standard input may already have been read in part.
+    let offset = Swift.max(0, Int(lseek(descriptor, 0, SEEK_CUR)))
+    totalBytes = kind == S_IFREG ? Swift.max(0, Int(status.st_size) - offset) : nil
+
+    do throws(InputError) {
+      // open(2) takes a directory, and only read(2) would refuse it.
+      if kind == S_IFDIR { throw InputError(errorNumber: EISDIR, name: name) }
+      let beginning = InputBeginning(lines.peek())
+      try beginning.checkIsText(name: name)
+      self.format = format == .auto ? InputFormat(fileName: name) ?? beginning.format : format
+      if self.format == .csv {
+        let reader = try CSVReader(lines: lines)
+        try Self.checkColumns(reader.columns)
+        csv = reader
+      } else {
+        try beginning.checkIsNotArray(name: name)
+        csv = nil
+      }
+    } catch {
+      // `csv` is not set yet, and deinit does not run for an object that is not whole.
+      close(descriptor)
+      throw error
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next line, or nil at the end. Blank lines are skipped.
+  func next() -> BulkLine? {
+    if let csv { return csv.next().map { record in message(from: record, columns: csv.columns) } }
+    while let line = lines.next() {
+      if case .success(let bytes) = line.content, bytes.allSatisfy(\.isBlank) { continue }
+      return BulkLine(number: line.number, result: line.content.map { .json(Array($0)) })
+    }
+    return nil
+  }
+
+  private func message(from record: CSVReader.Record, columns: [String]) -> BulkLine {
+    let result = record.values.map { values in
+      var fields: [String: String] = [:]
+      for (column, value) in zip(columns, values) where !value.isEmpty || column == "to" || column == "text" {
+        fields[column] = value
+      }
+      return PushFields.columns(fields)
+    }
+    return BulkLine(number: record.number, result: result)
+  }
+
+  private static func checkColumns(_ columns: [String]) throws(InputError) {
+    let missing = ["to", "text"].filter { !columns.contains($0) }
+    guard let first = missing.first else { return }
+    let hint =
+      columns.count == 1 && columns[0].contains { $0 == ";" || $0 == "\t" }
+      ? "separate the columns by commas" : "name the columns in the first line, as in to,text"
+    throw InputError(
+      .header,
+      "the header has no column '\(first)', only: \(columns.joined(separator: ", ")); \(hint)"
+    )
+  }
+}
+
+extension InputFormat {
+  /// nil if the extension says nothing.
+  init?(fileName: String) {
+    let name = fileName.lowercased()
+    if [".jsonl", ".ndjson", ".json"].contains(where: name.hasSuffix) {
+      self = .jsonl
+    } else if name.hasSuffix(".csv") {
+      self = .csv
+    } else {
+      return nil
+    }
+  }
+}
