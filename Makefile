@@ -58,14 +58,15 @@ install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
 	  "$(sharedir)/bash-completion/completions" "$(sharedir)/zsh/site-functions" \
 	  "$(sharedir)/fish/vendor_completions.d"
 	$(INSTALL) -s -m 755 $(BINARY) "$(bindir)/smsq"
-	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' supervisor/smsq-worker.conf > "$(sharedir)/smsq/supervisor/smsq-worker.conf"
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' supervisor/smsq-worker.conf | \
+	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/smsq-worker.conf"
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE "$(docdir)"
 	$(INSTALL) -m 644 docs/*.md "$(docdir)/docs"
 	$(INSTALL) -m 644 docs/decisions/*.md "$(docdir)/docs/decisions"
 	$(INSTALL) -m 644 $(MANUAL) "$(sharedir)/man/man1/smsq.1"
-	$(BINARY) --generate-completion-script bash > "$(sharedir)/bash-completion/completions/smsq"
-	$(BINARY) --generate-completion-script zsh > "$(sharedir)/zsh/site-functions/_smsq"
-	$(BINARY) --generate-completion-script fish > "$(sharedir)/fish/vendor_completions.d/smsq.fish"
+	$(BINARY) --generate-completion-script bash | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/bash-completion/completions/smsq"
+	$(BINARY) --generate-completion-script zsh | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/zsh/site-functions/_smsq"
+	$(BINARY) --generate-completion-script fish | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/fish/vendor_completions.d/smsq.fish"
 
 uninstall: ## Remove what `make install` put under PREFIX
 	rm -rf "$(docdir)" "$(sharedir)/smsq"

@@ -26,12 +26,13 @@ fail() {
 show() {
   local line='$' word
   for word in "$@"; do
+    word=${word//"$root/"/}
     case $word in
-      redis) word="redis-cli -s $run/redis.sock" ;;
-      control) word="supervisorctl -c $root/supervisor/supervisord.conf" ;;
+      redis) word="redis-cli -s run/redis.sock" ;;
+      control) word="supervisorctl -c supervisor/supervisord.conf" ;;
       *[!A-Za-z0-9_./:+=-]*) word="'$word'" ;;
     esac
-    line+=" ${word//"$root/"/}"
+    line+=" $word"
   done
   printf '%s\n' "$line"
   "$@"
@@ -78,16 +79,30 @@ stop() {
   if pid=$(control pid 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]]; then
     control shutdown >/dev/null
     wait_for 60 "stopping supervisord ($pid)" gone "$pid"
+    rm -f "$run/supervisord.pid"
   fi
-  # A supervisord that was killed leaves its Redis behind. Two on the same files would ruin them.
-  if redis ping >/dev/null 2>&1; then
-    redis shutdown >/dev/null 2>&1 || true
-    wait_for 30 "stopping redis-server" silent
-  fi
+  [[ ! -e $run/supervisord.pid ]] || stop_orphans
   if [[ $home != "$root" ]]; then
     rm -f "$home" "$run/short-path"
     rmdir "${home%/smsq}"
   fi
+}
+
+# Ends what a supervisord that was killed left behind: workers of this binary that use the demo's Redis, and that Redis,
+# because two of them on the same files would ruin these.
+stop_orphans() {
+  local process
+  for process in /proc/[0-9]*; do
+    [[ $(readlink "$process/exe" 2>/dev/null) == "$smsq"* ]] || continue
+    grep -qz '^SMSQ_REDIS=unix://.*/supervisor/\.\./run/redis\.sock$' "$process/environ" 2>/dev/null || continue
+    kill "${process#/proc/}" 2>/dev/null || continue
+    wait_for 30 "stopping the worker ${process#/proc/}" gone "${process#/proc/}"
+  done
+  if redis ping >/dev/null 2>&1; then
+    redis shutdown >/dev/null 2>&1 || true
+    wait_for 30 "stopping redis-server" silent
+  fi
+  rm -f "$run/supervisord.pid"
 }
 
 gone() { [[ ! -e /proc/$1 ]]; }
@@ -174,8 +189,7 @@ demo() {
   wait_for 120 "sending all messages" all_done
 
   say "The end of the worker's log, as supervisord writes it"
-  # The first line is cut off somewhere.
-  show control tail -3000 sms:smsq-worker-0 stdout | sed 2d
+  show tail -n 20 "$run/smsq-worker-0.log"
 
   say "The counts"
   show "$smsq" stats
@@ -188,7 +202,7 @@ demo() {
   .build/release/smsq dead
   redis-cli -s $home/run/redis.sock
   supervisorctl -c $home/supervisor/supervisord.conf tail -f sms:smsq-worker-0
-  supervisorctl -c $home/supervisor/supervisord.conf restart sms:*
+  supervisorctl -c $home/supervisor/supervisord.conf restart 'sms:*'
 
 To stop:
   make stop
