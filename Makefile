@@ -1,0 +1,80 @@
+# GNU make. `make help` lists the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# Where the release build leaves things. With the Swift library inside, the binary runs on servers that have no Swift;
+# libhiredis stays a shared library, of the server's own package.
+BINARY := .build/release/smsq
+MANUAL := .build/smsq.1
+RELEASE := swift build --configuration release --static-swift-stdlib
+INSTALL ?= install
+
+bindir := $(DESTDIR)$(PREFIX)/bin
+sharedir := $(DESTDIR)$(PREFIX)/share
+docdir := $(sharedir)/doc/smsq
+
+.DEFAULT_GOAL := all
+.PHONY: all build manual demo stop test lint format install uninstall clean help
+
+all: build manual ## Build the release binary and its man page (the default)
+
+build: ## Build .build/release/smsq
+	@.ci/dependencies libhiredis-dev
+	$(RELEASE) --product smsq
+
+# From the binary's own help, so that the page and `smsq help` cannot differ. SwiftPM's generate-manual plugin would do
+# the same, but relinks the binary without the static library; its tool is run by hand instead.
+manual: build ## Write the man page, .build/smsq.1
+	$(RELEASE) --product generate-manual
+	.build/release/generate-manual $(BINARY) --output-directory $(dir $(MANUAL)) \
+	  --date "$$(git log -1 --format=%cs 2>/dev/null || date +%F)"
+
+demo: ## Start a private Redis and a worker under a private supervisord, and send messages
+	@.ci/dependencies libhiredis-dev redis-server supervisor
+	@$(MAKE) --no-print-directory build
+	@supervisor/demo.sh start
+
+stop: ## Stop all that `make demo` started
+	@supervisor/demo.sh stop
+
+test: ## Build and run the tests
+	@.ci/dependencies libhiredis-dev redis-server supervisor
+	swift build --build-tests --explicit-target-dependency-import-check error
+	swift test --skip-build
+
+lint: ## Check the format and the layers
+	swift format lint --strict --recursive Sources Tests Package.swift
+	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
+	  { echo 'lint: only Sources/RedisClient may import CHiredis' >&2; exit 1; }
+
+format: ## Format the sources in place
+	swift format --in-place --recursive Sources Tests Package.swift
+
+# Builds nothing, since it may run as root: run `make` first. Nothing outside PREFIX is touched, /etc least of all.
+install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
+	@test -x $(BINARY) -a -f $(MANUAL) || { echo 'smsq: nothing built yet: run make first' >&2; exit 1; }
+	$(INSTALL) -d "$(bindir)" "$(sharedir)/smsq/supervisor" "$(docdir)/docs/decisions" "$(sharedir)/man/man1" \
+	  "$(sharedir)/bash-completion/completions" "$(sharedir)/zsh/site-functions" \
+	  "$(sharedir)/fish/vendor_completions.d"
+	$(INSTALL) -s -m 755 $(BINARY) "$(bindir)/smsq"
+	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' supervisor/smsq-worker.conf | \
+	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/smsq-worker.conf"
+	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE "$(docdir)"
+	$(INSTALL) -m 644 docs/*.md "$(docdir)/docs"
+	$(INSTALL) -m 644 docs/decisions/*.md "$(docdir)/docs/decisions"
+	$(INSTALL) -m 644 $(MANUAL) "$(sharedir)/man/man1/smsq.1"
+	$(BINARY) --generate-completion-script bash | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/bash-completion/completions/smsq"
+	$(BINARY) --generate-completion-script zsh | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/zsh/site-functions/_smsq"
+	$(BINARY) --generate-completion-script fish | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/fish/vendor_completions.d/smsq.fish"
+
+uninstall: ## Remove what `make install` put under PREFIX
+	rm -rf "$(docdir)" "$(sharedir)/smsq"
+	rm -f "$(bindir)/smsq" "$(sharedir)/man/man1/smsq.1" "$(sharedir)/bash-completion/completions/smsq" \
+	  "$(sharedir)/zsh/site-functions/_smsq" "$(sharedir)/fish/vendor_completions.d/smsq.fish"
+
+clean: stop ## Stop the demo, remove all that was built, and the demo's data with it
+	rm -rf .build run
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-18s%s\n", $$1, $$2 }'

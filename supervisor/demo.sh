@@ -1,0 +1,216 @@
+#!/usr/bin/env bash
+# The demo: a private redis-server and a worker under a private supervisord, all of it in ./run/ of this folder.
+#
+#   supervisor/demo.sh start   start them anew, push messages, show what became of them
+#   supervisor/demo.sh stop    end all of it; the messages stay in ./run/ for the next start
+#
+# `make demo` and `make stop` call this. Needs .build/release/smsq, redis-server and supervisord.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+run=$root/run
+
+# Options from the caller's environment would reach the worker and the pushes below, and send them to another Redis.
+unset "${!SMSQ_@}"
+
+say() {
+  if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi
+}
+
+fail() {
+  printf 'demo: %s\n' "$*" >&2
+  exit 1
+}
+
+# Prints a command as one would type it in this folder, then runs it.
+show() {
+  local line='$' word
+  for word in "$@"; do
+    word=${word//"$root/"/}
+    case $word in
+      redis) word="redis-cli -s run/redis.sock" ;;
+      control) word="supervisorctl -c supervisor/supervisord.conf" ;;
+      *[!A-Za-z0-9_./:+=-]*) word="'$word'" ;;
+    esac
+    line+=" $word"
+  done
+  printf '%s\n' "$line"
+  "$@"
+}
+
+# Calls a command every 100 ms until it succeeds.
+wait_for() {
+  local seconds=$1 what=$2 tries=0
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    ((++tries <= seconds * 10)) || fail "$what: not within $seconds s. Look into $run/*.log and $run/*.err"
+    sleep 0.1
+  done
+}
+
+# The folder to call everything by: this one, or, where its path is too long for a socket or has characters that URLs and
+# config files give a meaning to, a symbolic link to it in a new folder under /tmp that is ours alone.
+set_home() {
+  local LC_ALL=C # ${#...} counts bytes, and A-Z has no accents in it
+  home=$root
+  local longest=$root/supervisor/../run/supervisor.sock.1234567
+  if ((${#longest} <= 107)) && [[ $root =~ ^[A-Za-z0-9_./-]+$ ]]; then return; fi
+  local parent
+  parent=$(cat "$run/short-path" 2>/dev/null || true)
+  if [[ -z $parent || $(readlink "$parent/smsq" 2>/dev/null) != "$root" || ! -O $parent ]]; then
+    parent=$(mktemp -d /tmp/smsq.XXXXXX)
+    ln -s "$root" "$parent/smsq"
+    printf '%s\n' "$parent" >"$run/short-path"
+  fi
+  home=$parent/smsq
+}
+
+redis() { redis-cli -s "$home/run/redis.sock" "$@"; }
+control() { supervisorctl -c "$home/supervisor/supervisord.conf" "$@"; }
+smsq=$root/.build/release/smsq
+
+# --- Stop ------------------------------------------------------------------------------------------------------------
+
+stop() {
+  [[ -d $run ]] || return 0
+  set_home
+  local pid
+  # The answer, not the pid file, says whether it runs: after a crash the file stays and its number is anybody's.
+  if pid=$(control pid 2>/dev/null) && [[ $pid =~ ^[0-9]+$ ]]; then
+    control shutdown >/dev/null
+    wait_for 60 "stopping supervisord ($pid)" gone "$pid"
+    rm -f "$run/supervisord.pid"
+  fi
+  [[ ! -e $run/supervisord.pid ]] || stop_orphans
+  if [[ $home != "$root" ]]; then
+    rm -f "$home" "$run/short-path"
+    rmdir "${home%/smsq}"
+  fi
+}
+
+# Ends what a supervisord that was killed left behind: workers of this binary that use the demo's Redis, and that Redis,
+# because two of them on the same files would ruin these.
+stop_orphans() {
+  local process
+  for process in /proc/[0-9]*; do
+    [[ $(readlink "$process/exe" 2>/dev/null) == "$smsq"* ]] || continue
+    grep -qz '^SMSQ_REDIS=unix://.*/supervisor/\.\./run/redis\.sock$' "$process/environ" 2>/dev/null || continue
+    kill "${process#/proc/}" 2>/dev/null || continue
+    wait_for 30 "stopping the worker ${process#/proc/}" gone "${process#/proc/}"
+  done
+  if redis ping >/dev/null 2>&1; then
+    redis shutdown >/dev/null 2>&1 || true
+    wait_for 30 "stopping redis-server" silent
+  fi
+  rm -f "$run/supervisord.pid"
+}
+
+gone() { [[ ! -e /proc/$1 ]]; }
+silent() { ! redis ping; }
+
+# --- Start -----------------------------------------------------------------------------------------------------------
+
+start() {
+  [[ -x $smsq ]] || fail "$smsq is missing: run make first"
+  mkdir -p "$run"
+  chmod 700 "$run"
+  stop
+  set_home
+  # supervisord as root asks for a user by name, and complains if it is given none.
+  local as_user=()
+  if ((EUID == 0)); then as_user=(--user root); fi
+  supervisord -c "$home/supervisor/supervisord.conf" "${as_user[@]}"
+  wait_for 20 "starting redis-server" answers
+  wait_for 20 "starting the worker" running
+}
+
+answers() { [[ $(redis ping) == PONG ]]; }
+running() { control status 'sms:*' | grep -q RUNNING && ! control status 'sms:*' | grep -qv RUNNING; }
+
+# --- Messages --------------------------------------------------------------------------------------------------------
+
+# Some hundreds of messages, one JSON object a line, and four lines that are none.
+write_messages() {
+  local texts=(
+    'Your parcel is at the front desk.'
+    '您的验证码是 824917，五分钟内有效，请勿告诉他人。'
+    'Table for two at eight? 🍜🥢 See you there 👋'
+    'Grüße aus Köln: Ihr Termin ist am Montag um 9 Uhr. Kosten: 25 €'
+    '您好！您预订的高铁票已经出票，请携带本人有效身份证件，提前三十分钟到车站检票。如果需要改签或者退票，请在开车之前办理。祝您一路平安，旅途愉快！这条短信超过七十个字，所以分成几段发送。'
+    'This one is long: it has more than the one hundred and sixty characters that fit into a single text message, so the network carries it in parts, and the phone of whoever reads it puts them together again.'
+    '👨‍👩‍👧‍👦 家庭套餐 2 份，明天见 🎉'
+  )
+  local number
+  for ((number = 0; number < 300; number++)); do
+    printf '{"to":"+86138%08d","text":"%s"}\n' "$number" "${texts[number % ${#texts[@]}]}"
+    case $number in
+      50) printf '{"to":"+8613800138000","text":"this line is cut sho\n' ;;
+      100) printf '{"to":"12","text":"too short for a number"}\n' ;;
+      150) printf '{"text":"to nobody"}\n' ;;
+      200) printf 'hello\n' ;;
+    esac
+  done
+}
+
+# Nothing waits, nothing is scheduled, nothing is in a worker's hand.
+all_done() {
+  local queue left
+  for queue in otp sms; do
+    left=$(redis eval "
+      local left = redis.call('LLEN', KEYS[1]) + redis.call('ZCARD', KEYS[2])
+      for _, life in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
+        left = left + redis.call('HLEN', ARGV[1] .. life)
+      end
+      return left" 3 "$queue" "{$queue}:later" "{$queue}:workers" "{$queue}:claimed:")
+    [[ $left == 0 ]] || return 1
+  done
+}
+
+demo() {
+  say "A private Redis and a worker, under a private supervisord"
+  start
+  export SMSQ_REDIS=unix://$home/run/redis.sock
+  show control status || true
+
+  say "Single messages"
+  show "$smsq" push --queue otp --to +8613800138000 --text '您的验证码是 123456'
+  show "$smsq" push --queue sms --to +447700900123 --text 'See you at eight 👋'
+
+  say "A file of messages, four of its lines wrong"
+  write_messages >"$run/messages.jsonl"
+  # 65: pushed, but for the lines that it named.
+  show "$smsq" push --queue sms --file "$run/messages.jsonl" || [[ $? == 65 ]]
+
+  say "No smsq at all: LPUSH from any language. The second one cannot be read, and ends among the dead letters, whole."
+  show redis LPUSH sms '{"to":"+8613800138000","text":"hi from redis-cli"}'
+  show redis LPUSH sms 'not a message'
+
+  say "Waiting until all are sent, those too that the simulator turned down at first ..."
+  wait_for 120 "sending all messages" all_done
+
+  say "The end of the worker's log, as supervisord writes it"
+  show tail -n 20 "$run/smsq-worker-0.log"
+
+  say "The counts"
+  show "$smsq" stats
+
+  say "It goes on running. To look further:"
+  cat <<END
+  export SMSQ_REDIS=$SMSQ_REDIS
+  .build/release/smsq push --to +8613800138000 --text hello
+  .build/release/smsq stats
+  .build/release/smsq dead
+  redis-cli -s $home/run/redis.sock
+  supervisorctl -c $home/supervisor/supervisord.conf tail -f sms:smsq-worker-0
+  supervisorctl -c $home/supervisor/supervisord.conf restart 'sms:*'
+
+To stop:
+  make stop
+END
+}
+
+case ${1-} in
+  start) demo ;;
+  stop) stop && echo "The demo is stopped." ;;
+  *) fail "usage: supervisor/demo.sh start | stop" ;;
+esac
