@@ -16,6 +16,14 @@ package struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
   package let password: String?
   package let database: Int
 
+  /// A server on its usual port, without a password.
+  package init(host: String) {
+    address = .tcp(host: host, port: 6379)
+    user = nil
+    password = nil
+    database = 0
+  }
+
   /// - Throws: ``RedisEndpointError`` in words for the person who wrote the URL.
   package init(_ url: String) throws(RedisEndpointError) {
     guard let parts = URLComponents(string: url), let scheme = parts.scheme else {

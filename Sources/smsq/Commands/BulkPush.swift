@@ -1,0 +1,212 @@
+import ArgumentParser
+import Glibc
+import MessageQueue
+import RedisClient
+import SMS
+
+/// Pushes a file of messages: reads and checks the next ones while Redis takes the last ones, a bounded number at a time,
+/// so that memory stays the same however long the file is.
+struct BulkPush {
+  let command: PushCommand
+  let queue: MessageQueue
+
+  /// Messages in one script call, which is atomic and keeps Redis busy for some tenths of a millisecond.
+  private static let batchSize = 500
+  /// Script calls in one round trip.
+  private static let batchesPerTrip = 8
+
+  /// Messages of one script call, and the lines they came from.
+  private struct Batch {
+    var messages: [OutgoingMessage] = []
+    var firstLine = 0
+    var lastLine = 0
+  }
+
+  private struct Summary: Encodable {
+    var lines = 0
+    var queued = 0
+    var duplicates = 0
+    var refused = 0
+  }
+
+  private typealias Trip = Task<[Result<EnqueueResult, RedisError>], any Error>
+
+  func run(_ path: String) async throws {
+    // Asked first, so that an absent Redis is known before a long file is read.
+    let defaults = command.defaults(now: try await queue.now())
+    let input = command.strict ? try checked(path, defaults) : try open(path)
+
+    var summary = Summary()
+    var batches: [Batch] = []
+    var underway: (trip: Trip, batches: [Batch])?
+    let progress = ProgressBar(totalBytes: input.totalBytes)
+    for line in input {
+      summary.lines += 1
+      switch prepared(line, defaults) {
+      case .success(let message):
+        if batches.last.map({ $0.messages.count >= Self.batchSize }) ?? true {
+          batches.append(Batch(firstLine: line.number))
+        }
+        batches[batches.count - 1].messages.append(message)
+        batches[batches.count - 1].lastLine = line.number
+      case .failure(let error):
+        progress.clear()
+        report(line.number, error)
+        summary.refused += 1
+      }
+      if batches.count == Self.batchesPerTrip, batches[batches.count - 1].messages.count == Self.batchSize {
+        try await land(underway, &summary)
+        underway = (send(batches), batches)
+        batches = []
+        progress.update(count: summary.lines, bytes: input.bytesConsumed)
+      }
+    }
+    try await land(underway, &summary)
+    if !batches.isEmpty { try await land((send(batches), batches), &summary) }
+    progress.clear()
+
+    Terminal.print(command.json ? try JSONLine.encode(summary) : text(summary))
+    if summary.refused > 0 { throw ExitCode.dataError }
+  }
+
+  private func send(_ batches: [Batch]) -> Trip {
+    let (queue, maxQueue, lifetime) = (queue, command.maxQueue ?? 0, command.idLifetime)
+    let messages = batches.map(\.messages)
+    return Task { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
+  }
+
+  /// Waits for an answer and counts it. Stops at the first batch that was not queued, and says which lines that leaves.
+  private func land(_ underway: (trip: Trip, batches: [Batch])?, _ summary: inout Summary) async throws {
+    guard let (trip, batches) = underway else { return }
+    let results: [Result<EnqueueResult, RedisError>]
+    do {
+      results = try await trip.value
+    } catch let error as RedisError {
+      let failure = Failure(error)
+      throw Failure(
+        "\(failure.description)\n\(text(summary)); whether lines \(batches[0].firstLine) to "
+          + "\(batches[batches.count - 1].lastLine) were queued is not known, later ones were not",
+        failure.code
+      )
+    }
+    var problem: Failure?
+    var missing: [String] = []
+    for (batch, result) in zip(batches, results) {
+      switch result {
+      case .success(.queued(let count, _, let duplicates)):
+        summary.queued += count
+        summary.duplicates += duplicates.count
+        continue
+      case .success(.full(let waiting)):
+        problem =
+          problem
+          ?? Failure(
+            "queue \(queue.name) is too long: \(waiting) messages wait and --max-queue is \(command.maxQueue ?? 0)",
+            .tempFail
+          )
+      case .failure(let error):
+        problem = problem ?? Failure(error)
+      }
+      missing.append("\(batch.firstLine) to \(batch.lastLine)")
+    }
+    if let problem {
+      throw Failure(
+        "\(problem.description)\n\(text(summary)); lines \(missing.joined(separator: ", ")) and all after them were not",
+        problem.code
+      )
+    }
+  }
+
+  // MARK: Lines
+
+  private func open(_ path: String) throws -> MessageSource {
+    do {
+      return try MessageSource(path: path, format: command.format)
+    } catch {
+      throw Failure(error.message, error.exitCode)
+    }
+  }
+
+  /// Reads the whole input once and gives it back only if every line is good.
+  private func checked(_ path: String, _ defaults: PreparedMessage.Defaults) throws -> MessageSource {
+    // Standard input cannot be read twice: it goes through a file that has no name and ends with the process.
+    let path = path == "-" ? try Spool.standardInput() : path
+    var refused = 0
+    let input = try open(path)
+    let progress = ProgressBar(totalBytes: input.totalBytes)
+    for (index, line) in input.enumerated() {
+      if case .failure(let error) = prepared(line, defaults) {
+        progress.clear()
+        report(line.number, error)
+        refused += 1
+      }
+      if index % 1000 == 0 { progress.update(count: index, bytes: input.bytesConsumed) }
+    }
+    progress.clear()
+    if refused > 0 {
+      throw Failure("\(refused) bad lines, and --strict: nothing was queued; mend them and push again", .dataError)
+    }
+    return try open(path)
+  }
+
+  private func prepared(
+    _ line: BulkLine,
+    _ defaults: PreparedMessage.Defaults
+  ) -> Result<OutgoingMessage, Failure> {
+    do {
+      let payload: [UInt8]
+      switch try line.result.get() {
+      case .json(let bytes): payload = bytes
+      case .columns(let columns): payload = Self.payload(columns)
+      }
+      let prepared = try PreparedMessage(payload: payload, defaults: defaults)
+      return .success(
+        OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: command.due)
+      )
+    } catch let error as InputError {
+      return .failure(Failure(error.message, error.exitCode))
+    } catch {
+      return .failure(Failure("\(error)", .dataError))
+    }
+  }
+
+  private static func payload(_ columns: [String: String]) -> [UInt8] {
+    let known = ["to", "text", "from", "id", "expires_at"]
+    let names = known.filter { columns[$0] != nil } + columns.keys.filter { !known.contains($0) }.sorted()
+    return PreparedMessage.payload(names.map { ($0, columns[$0]!) })
+  }
+
+  private func report(_ line: Int, _ error: Failure) {
+    Terminal.note("line \(line): \(error)")
+  }
+
+  private func text(_ summary: Summary) -> String {
+    var parts = ["\(summary.queued) messages queued"]
+    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out because their ids were used before") }
+    if summary.refused > 0 { parts.append("\(summary.refused) lines refused") }
+    return parts.joined(separator: ", ")
+  }
+}
+
+/// Keeps standard input, so that it can be read twice.
+private enum Spool {
+  /// - Returns: a path that stands for all of standard input.
+  static func standardInput() throws -> String {
+    let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    var template = Array("\(directory)/smsq-XXXXXX".utf8CString)
+    let file = mkstemp(&template)
+    guard file >= 0 else {
+      throw Failure("cannot write to \(directory) (\(String(cString: strerror(errno)))): set TMPDIR", .noPermission)
+    }
+    // Without a name it is gone when the process is, however it ends.
+    unlink(template)
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(STDIN_FILENO, &buffer, buffer.count)
+      if count == 0 { return "/proc/self/fd/\(file)" }
+      guard count > 0, write(file, buffer, count) == count else {
+        throw Failure("cannot keep standard input in \(directory): \(String(cString: strerror(errno)))", .tempFail)
+      }
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import MessageQueue
+import RedisClient
+
+struct PauseCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pause",
+    abstract: "Stop all workers from taking messages out of a queue.",
+    discussion: "What is in hand is finished, pushing goes on. Ends with smsq resume."
+  )
+
+  @OptionGroup var redis: RedisOptions
+  @OptionGroup var queueOption: QueueOption
+
+  func run() async throws {
+    do {
+      try await MessageQueue(queueOption.queue, on: redis.connection()).pause()
+    } catch {
+      throw Failure(error)
+    }
+    Terminal.print("queue \(queueOption.queue) is paused")
+  }
+}
+
+struct ResumeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume",
+    abstract: "Let workers take messages out of a paused queue again."
+  )
+
+  @OptionGroup var redis: RedisOptions
+  @OptionGroup var queueOption: QueueOption
+
+  func run() async throws {
+    do {
+      try await MessageQueue(queueOption.queue, on: redis.connection()).resume()
+    } catch {
+      throw Failure(error)
+    }
+    Terminal.print("queue \(queueOption.queue) goes on")
+  }
+}

@@ -1,0 +1,171 @@
+import ArgumentParser
+import MessageQueue
+import RedisClient
+import SMS
+
+struct PushCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "push",
+    abstract: "Put messages into a queue.",
+    discussion: """
+      One message:
+        smsq push --to +8613800138000 --text "Your code is 123456" --expires-in 5m
+      Many, from a file or standard input:
+        smsq push --file messages.jsonl
+        smsq push --file - < messages.csv
+
+      A line of a JSONL file is an object such as {"to":"+8613800138000","text":"hi"}; a CSV file names its columns in the \
+      first line: to,text,from,id,expires_at. Other fields are kept. Prints the message's id, or for a file how many \
+      messages were queued; what is wrong with a line is said on standard error.
+
+      Any other program can push as well: redis-cli LPUSH sms '{"to":"+8613800138000","text":"hi"}'
+      """
+  )
+
+  @OptionGroup var redis: RedisOptions
+  @OptionGroup var queueOption: QueueOption
+
+  @Option(help: ArgumentHelp("The telephone number, as +8613800138000.", valueName: "number"))
+  var to: String?
+
+  @Option(help: "The text.")
+  var text: String?
+
+  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
+  var from: String?
+
+  @Option(help: ArgumentHelp("Your own id for the message. The same id is accepted once; see --id-lifetime.", valueName: "id"))
+  var id: String?
+
+  @Option(name: .customLong("in"), help: ArgumentHelp("Send it so long from now, such as 10m.", valueName: "time"))
+  var delay: Duration?
+
+  @Option(
+    help: ArgumentHelp("Send it at this time, such as 2026-12-24T18:00:00+08:00.", valueName: "RFC 3339"),
+    transform: { text in
+      guard let time = Timestamp.milliseconds(text) else {
+        throw ValidationError("'\(text)' is no time: write it as RFC 3339, such as 2026-12-24T18:00:00+08:00.")
+      }
+      return time
+    }
+  )
+  var at: Int64?
+
+  @Option(help: ArgumentHelp("Do not send it later than so long from now, such as 5m.", valueName: "time"))
+  var expiresIn: Duration?
+
+  @Option(help: ArgumentHelp("A file of messages, .jsonl or .csv, or - for standard input.", valueName: "path"))
+  var file: String?
+
+  @Option(help: "How to read the file: by its name, or as told.")
+  var format = InputFormat.auto
+
+  @Flag(help: "Queue nothing of a file unless every line of it is good.")
+  var strict = false
+
+  @Option(help: ArgumentHelp("Refuse when more messages than this would wait.", valueName: "number"))
+  var maxQueue: Int?
+
+  @Option(help: ArgumentHelp("How long an id of yours is remembered; 0s not at all.", valueName: "time"))
+  var idLifetime: Duration = .seconds(24 * 3600)
+
+  @OptionGroup var country: CountryCodeOption
+
+  @Flag(help: "Write the result as one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if file != nil {
+      if to != nil || text != nil || id != nil {
+        throw ValidationError("--file brings its own messages: leave out --to, --text and --id.")
+      }
+    } else {
+      if to == nil || text == nil {
+        throw ValidationError("A message needs --to and --text; many messages come with --file.")
+      }
+      if strict { throw ValidationError("--strict is about the lines of a --file.") }
+    }
+    if delay != nil && at != nil { throw ValidationError("Give --in or --at, not both.") }
+    if let maxQueue, maxQueue < 1 { throw ValidationError("--max-queue is \(maxQueue): write 1 or more.") }
+  }
+
+  func run() async throws {
+    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    do {
+      if let file {
+        try await BulkPush(command: self, queue: queue).run(file)
+      } else {
+        try await pushOne(to: queue)
+      }
+    } catch let error as RedisError {
+      throw Failure(error)
+    }
+  }
+
+  /// - Parameter now: Redis' time, Unix ms: the clock by which workers will decide what has expired.
+  func defaults(now: Int64?) -> PreparedMessage.Defaults {
+    PreparedMessage.Defaults(
+      countryCode: country.defaultCountryCode,
+      from: from,
+      expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
+      queuedAt: now
+    )
+  }
+
+  var due: OutgoingMessage.Due {
+    if let delay { return .after(delay) }
+    if let at { return .at(at) }
+    return .now
+  }
+
+  private func pushOne(to queue: MessageQueue) async throws {
+    var members = [("to", to ?? ""), ("text", text ?? "")]
+    if let id { members.append(("id", id)) }
+    let payload = PreparedMessage.payload(members)
+    // Checked before Redis is asked for anything: what is wrong with the message is wrong without Redis, too.
+    _ = try prepare(payload, now: nil)
+    let prepared = try prepare(payload, now: try await queue.now())
+
+    let message = OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
+    switch try await queue.enqueue([message], maxWaiting: maxQueue ?? 0, rememberIDs: idLifetime) {
+    case .full(let waiting):
+      throw Failure(
+        "queue \(queue.name) is too long: \(waiting) messages wait and --max-queue is \(maxQueue ?? 0); "
+          + "nothing was queued, try again later",
+        .tempFail
+      )
+    case .queued(let count, let waiting, _):
+      let result = PushResult(
+        id: prepared.message.id,
+        queue: queue.name.description,
+        status: count == 0 ? "duplicate" : due == .now ? "queued" : "scheduled",
+        to: prepared.message.to.e164,
+        segments: prepared.message.segmentation.segments,
+        encoding: prepared.message.segmentation.encoding.rawValue,
+        waiting: waiting
+      )
+      Terminal.print(json ? try JSONLine.encode(result) : result.id)
+      if count == 0 {
+        Terminal.note("the id \(result.id) was accepted before; the message was not queued again")
+      }
+    }
+  }
+
+  private func prepare(_ payload: [UInt8], now: Int64?) throws -> PreparedMessage {
+    do {
+      return try PreparedMessage(payload: payload, defaults: defaults(now: now))
+    } catch {
+      throw Failure("\(error)", .dataError)
+    }
+  }
+}
+
+private struct PushResult: Encodable {
+  let id: String
+  let queue: String
+  let status: String
+  let to: String
+  let segments: Int
+  let encoding: String
+  let waiting: Int
+}

@@ -1,0 +1,96 @@
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+import ArgumentParser
+import SMS
+
+struct SendCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "send",
+    abstract: "Send one message straight to the gateway, without a queue.",
+    discussion: """
+      smsq send --to +8613800138000 --text "hi" --sim-latency 50ms
+
+      Prints the provider's id. Exits with 65 when the message can never be sent, with 75 when it may work later.
+      """
+  )
+
+  @Option(help: ArgumentHelp("The telephone number, as +8613800138000.", valueName: "number"))
+  var to: String
+
+  @Option(help: "The text.")
+  var text: String
+
+  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
+  var from: String?
+
+  @Option(help: ArgumentHelp("An id for the message. (default: a new one)", valueName: "id"))
+  var id: String?
+
+  @OptionGroup var country: CountryCodeOption
+  @OptionGroup var gatewayOptions: GatewayOptions
+
+  @Flag(help: "Write the result as one JSON object.")
+  var json = false
+
+  private struct Result: Encodable {
+    let id: String
+    let gateway: String
+    var status: String
+    let to: String
+    var segments: Int
+    let encoding: String
+    var providerId: String?
+    var code: String?
+    var reason: String?
+  }
+
+  func run() async throws {
+    let message: TextMessage
+    do {
+      message = try TextMessage(
+        to: PhoneNumber(to, defaultCountryCode: country.defaultCountryCode),
+        text: text,
+        from: from,
+        id: id ?? UUID().uuidString.lowercased()
+      )
+    } catch {
+      throw Failure("\(error)", .dataError)
+    }
+
+    let gateway = gatewayOptions.makeGateway()
+    var result = Result(
+      id: message.id,
+      gateway: gateway.name,
+      status: "accepted",
+      to: message.to.e164,
+      segments: message.segmentation.segments,
+      encoding: message.segmentation.encoding.rawValue
+    )
+    var failure: Failure?
+    do {
+      switch try await gateway.send(message, attempt: 1) {
+      case .accepted(let providerID, let segments):
+        result.providerId = providerID
+        result.segments = segments
+      case .temporaryFailure(let code, let reason, _):
+        (result.status, result.code, result.reason) = ("temporary-failure", code, reason)
+        failure = Failure("not sent: \(reason) (\(code)); it may work later", .tempFail)
+      case .permanentFailure(let code, let reason):
+        (result.status, result.code, result.reason) = ("permanent-failure", code, reason)
+        failure = Failure("not sent: \(reason) (\(code)); it will not work later either", .dataError)
+      }
+    } catch {
+      (result.status, result.reason) = ("unknown", "\(error)")
+      failure = Failure("the gateway did not answer (\(error)): the message may have been sent or not", .tempFail)
+    }
+    if json {
+      Terminal.print(try JSONLine.encode(result))
+    } else if let providerID = result.providerId {
+      Terminal.print(providerID)
+    }
+    if let failure { throw failure }
+  }
+}

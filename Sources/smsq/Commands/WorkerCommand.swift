@@ -1,0 +1,186 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import Logging
+import MessageQueue
+import SMS
+import Worker
+
+struct WorkerCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker",
+    abstract: "Take messages from the queues and send them, until told to stop.",
+    discussion: """
+      Runs for ever: where Redis is not there, it waits and comes back. Made to be kept alive by supervisord; see \
+      supervisor/smsq-worker.conf.
+
+        smsq worker --queue otp --queue sms --name sender-1 --concurrency 200
+
+      Signals: TERM or INT finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
+      what is not finished and exits with 75. TSTP claims no more and keeps running.
+
+      Standard output carries one line an event: started, sent, retry, dead, expired, recovered, redis-lost, redis-back, \
+      quiet, draining, stopped, and a few more; docs/message-path.md explains each.
+      """
+  )
+
+  @OptionGroup var redis: RedisOptions
+
+  @OptionGroup var queuesOption: QueuesOption
+
+  @Option(
+    help: ArgumentHelp(
+      "A stable name, one a worker: after a crash it takes back at once what it held. (default: host-pid)",
+      valueName: "name"
+    )
+  )
+  var name: String?
+
+  @Option(help: ArgumentHelp("Most messages in hand at once.", valueName: "number"))
+  var concurrency = 100
+
+  @Option(help: ArgumentHelp("How long a worker may be silent before others take over what it holds.", valueName: "time"))
+  var lease: Duration = .seconds(10)
+
+  @Option(help: ArgumentHelp("Longest wait for the bell: a message pushed without ringing is found after it.", valueName: "time"))
+  var wakeTimeout: Duration = .milliseconds(250)
+
+  @Option(help: ArgumentHelp("How long a stop waits for messages in hand.", valueName: "time"))
+  var drain: Duration = .seconds(30)
+
+  @Option(help: ArgumentHelp("Temporary failures before a message is given up.", valueName: "number"))
+  var maxAttempts = 10
+
+  @Option(help: ArgumentHelp("Crashes with a message in hand before it is given up as poison.", valueName: "number"))
+  var maxCrashes = 3
+
+  @Option(help: ArgumentHelp("Retry after up to this time, doubled with each failure.", valueName: "time"))
+  var backoffBase: Duration = .seconds(2)
+
+  @Option(help: ArgumentHelp("The longest back-off.", valueName: "time"))
+  var backoffMax: Duration = .seconds(600)
+
+  @Option(help: "What a crashed worker held: send it again, or hold it among the dead letters.")
+  var afterCrash = WorkerOptions.AfterCrash.resend
+
+  @Option(help: ArgumentHelp("Most dead letters to keep; 0 for no bound.", valueName: "number"))
+  var deadMax = 100_000
+
+  @Option(help: ArgumentHelp("How long to keep dead letters; 0s for ever.", valueName: "time"))
+  var deadAge: Duration = .seconds(30 * 86400)
+
+  @OptionGroup var country: CountryCodeOption
+  @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var logOptions: LogOptions
+
+  func validate() throws {
+    let wholeNumbers = [
+      ("--concurrency", concurrency, 1...100_000), ("--max-attempts", maxAttempts, 1...1_000_000),
+      ("--max-crashes", maxCrashes, 1...1_000_000), ("--dead-max", deadMax, 0...Int.max),
+    ]
+    for (option, value, range) in wholeNumbers where !range.contains(value) {
+      throw ValidationError("\(option) is \(value): write a number from \(range.lowerBound) to \(range.upperBound).")
+    }
+    if lease < .seconds(1) { throw ValidationError("--lease is \(lease.argument): write 1s or more.") }
+    if wakeTimeout < .milliseconds(10) || wakeTimeout > .seconds(60) {
+      throw ValidationError("--wake-timeout is \(wakeTimeout.argument): write 10ms to 60s.")
+    }
+    if backoffMax < backoffBase {
+      throw ValidationError(
+        "--backoff-max (\(backoffMax.argument)) is shorter than --backoff-base (\(backoffBase.argument))."
+      )
+    }
+    if let name, QueueName(name) == nil {
+      throw ValidationError("'\(name)' is no worker name: write 1 to 64 letters, digits and any of _ - . :")
+    }
+  }
+
+  func run() async throws {
+    let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
+    let worker = Worker(
+      queues: queuesOption.queues,
+      redis: redis.redis,
+      handler: SMSHandler(
+        gateway: gatewayOptions.makeGateway(),
+        defaultCountryCode: country.defaultCountryCode,
+        showNumbers: logOptions.showNumbers
+      ),
+      options: options,
+      logger: Logger(label: "smsq") { _ in log }
+    )
+    let signals = SignalHandlers(for: worker.control)
+    let end = await worker.run()
+    signals.cancel()
+    log.flush()
+    switch end {
+    case .clean: break
+    case .unfinished: throw ExitCode.tempFail
+    case .superseded: throw ExitCode.config
+    }
+  }
+
+  private var options: WorkerOptions {
+    var options = WorkerOptions(name: name ?? Self.ownName)
+    options.concurrency = concurrency
+    options.lease = lease
+    options.wakeTimeout = wakeTimeout
+    options.drain = drain
+    options.maxAttempts = maxAttempts
+    options.maxCrashes = maxCrashes
+    options.backoff = Backoff(base: backoffBase, max: backoffMax)
+    options.afterCrash = afterCrash
+    options.deadLetters = DeadLetterBounds(
+      count: deadMax == 0 ? nil : deadMax,
+      age: deadAge == .zero ? nil : deadAge
+    )
+    return options
+  }
+
+  /// A name that no other worker has, for as long as this process lives.
+  private static var ownName: String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    gethostname(&buffer, buffer.count - 1)
+    let host = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return "\(host.isEmpty ? "host" : host)-\(getpid())"
+  }
+}
+
+extension WorkerOptions.AfterCrash: ExpressibleByArgument {}
+
+struct LogOptions: ParsableArguments {
+  @Option(help: "How a log line is written.")
+  var logFormat = EventLog.Format.text
+
+  @Option(help: "The least important lines to write; warning leaves out a line for each message sent.")
+  var logLevel = Logger.Level.info
+
+  @Flag(help: "Write telephone numbers in full. Texts are never written.")
+  var showNumbers = false
+}
+
+extension EventLog.Format: ExpressibleByArgument {}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// Turns the signals that supervisord and people send into what the worker understands.
+///
+/// Dispatch sources and not ServiceLifecycle: that has neither TSTP nor a meaning for the second TERM.
+final class SignalHandlers {
+  private let sources: [any DispatchSourceSignal]
+
+  init(for control: WorkerControl) {
+    let actions: [(Int32, @Sendable () -> Void)] = [
+      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGTSTP, { control.advance(to: .quiet) }),
+    ]
+    sources = actions.map { number, action in
+      // The default action would end or stop the process before the source is asked.
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler(handler: action)
+      source.resume()
+      return source
+    }
+  }
+
+  func cancel() { for source in sources { source.cancel() } }
+}

@@ -1,0 +1,123 @@
+import Glibc
+import Synchronization
+
+/// Writes lines to a descriptor on a thread of its own, so that a reader that stalls never stalls its caller.
+///
+/// Lines wait in a bounded buffer. When it is full they are dropped and counted, and as soon as there is room again a line
+/// says how many are missing. Each write(2) ends at the end of a line.
+final class LineWriter: Sendable {
+  /// How much may wait. A worker at full speed fills it in about a tenth of a second, a person's reading pause does not.
+  static let bufferLimit = 4 << 20
+
+  private struct State {
+    var buffer: [UInt8] = []
+    var dropped = 0
+    var isWriting = false
+    var broken = false
+  }
+
+  private let descriptor: Int32
+  private let state = Mutex(State())
+  private let wakeUps = Semaphore()
+  private let droppedLine: @Sendable (Int) -> [UInt8]
+
+  /// - Parameter droppedLine: makes the line that says how many lines are missing.
+  init(descriptor: Int32, droppedLine: @escaping @Sendable (Int) -> [UInt8]) {
+    self.descriptor = descriptor
+    self.droppedLine = droppedLine
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread,
+      nil,
+      { argument in
+        Unmanaged<LineWriter>.fromOpaque(argument!).takeRetainedValue().loop()
+        return nil
+      },
+      Unmanaged.passRetained(self).toOpaque()
+    )
+    precondition(code == 0, "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)")
+    pthread_detach(thread)
+  }
+
+  /// - Parameter line: with its line feed.
+  func write(_ line: [UInt8]) {
+    let wasEmpty = state.withLock { state in
+      guard state.dropped == 0, state.buffer.count + line.count <= Self.bufferLimit else {
+        state.dropped += 1
+        return false
+      }
+      state.buffer += line
+      return state.buffer.count == line.count
+    }
+    if wasEmpty { wakeUps.signal() }
+  }
+
+  /// Waits until all lines are written, but not for longer than the timeout: at its end a program must not hang on
+  /// somebody who does not read.
+  func flush(timeout: Duration) {
+    let end = ContinuousClock.now + timeout
+    while ContinuousClock.now < end {
+      let isDone = state.withLock { $0.broken || $0.buffer.isEmpty && !$0.isWriting && $0.dropped == 0 }
+      if isDone { return }
+      usleep(1_000)
+    }
+  }
+
+  private func loop() {
+    while true {
+      let chunk = state.withLock { state in
+        var chunk = state.buffer
+        state.buffer.removeAll(keepingCapacity: true)
+        if state.dropped > 0 {
+          chunk += droppedLine(state.dropped)
+          state.dropped = 0
+        }
+        state.isWriting = !chunk.isEmpty
+        return chunk
+      }
+      if chunk.isEmpty {
+        wakeUps.wait()
+      } else if !writeAll(chunk) {
+        // Nobody will ever read it (EPIPE, EBADF). The work goes on; lines are counted as dropped and go nowhere.
+        state.withLock { $0.broken = true }
+        return
+      }
+    }
+  }
+
+  private func writeAll(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBytes { bytes in
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        let written = Glibc.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if written >= 0 {
+          rest = rest.dropFirst(written)
+        } else if errno == EAGAIN {
+          var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+          _ = Glibc.poll(&poll, 1, -1)
+        } else if errno != EINTR {
+          return false
+        }
+      }
+      return true
+    }
+  }
+}
+
+/// A counting semaphore: a signal that comes before the wait is not lost.
+///
+/// `@unchecked Sendable` because sem_t is made to be used from several threads, and the pointer never changes.
+private final class Semaphore: @unchecked Sendable {
+  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+  init() { sem_init(semaphore, 0, 0) }
+
+  deinit {
+    sem_destroy(semaphore)
+    semaphore.deallocate()
+  }
+
+  func signal() { sem_post(semaphore) }
+
+  func wait() { sem_wait(semaphore) }
+}

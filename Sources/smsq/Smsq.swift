@@ -1,0 +1,72 @@
+import ArgumentParser
+import Glibc
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
+
+@main
+struct Smsq: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "smsq",
+    abstract: "A queue worker for text messages, on Redis.",
+    discussion: """
+      smsq push puts messages into a Redis list; smsq worker takes them out and hands them to an SMS gateway. A message \
+      that was accepted is never lost, whatever is killed in between.
+
+        smsq push --to +8613800138000 --text "Your code is 123456"
+        smsq worker --gateway simulator
+
+      Each option can also be given by a variable: SMSQ_REDIS=redis://host:6379/0 stands for --redis.
+
+      Exit codes: 0 done, 64 wrong usage, 65 bad input, 69 Redis is not there, 70 a bug, 75 try again later, \
+      77 permission denied, 78 wrong configuration.
+      """,
+    version: Version.current,
+    subcommands: [
+      PushCommand.self, WorkerCommand.self, SendCommand.self, StatsCommand.self, PeekCommand.self,
+      PauseCommand.self, ResumeCommand.self,
+    ]
+  )
+
+  static func main() async {
+    // A closed pipe is an error of write(2), not a reason to die: hiredis and the log's writer both rely on it.
+    signal(SIGPIPE, SIG_IGN)
+    var environment: EnvironmentArguments?
+    do {
+      let arguments = try EnvironmentArguments(
+        argv: Array(CommandLine.arguments.dropFirst()),
+        environment: ProcessInfo.processInfo.environment,
+        dumpHelp: _dumpHelp(),
+        reserved: ["SMSQ_WARNINGS_AS_ERRORS"]
+      )
+      environment = arguments
+      for warning in arguments.warnings { Terminal.note(warning) }
+      var command = try parseAsRoot(arguments.arguments)
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch let failure as Failure {
+      Terminal.note(failure.description)
+      Glibc.exit(failure.code.rawValue)
+    } catch {
+      let message = fullMessage(for: error)
+      let code = exitCode(for: error).rawValue
+      if code == 0 {
+        Terminal.print(message)
+      } else if !message.isEmpty {
+        Terminal.printError(message)
+        if let note = environment?.note(forMessage: self.message(for: error)) { Terminal.printError(note) }
+      }
+      Glibc.exit(code)
+    }
+  }
+}
+
+/// The version of this build.
+enum Version {
+  static let current = "0.1.0"
+}
