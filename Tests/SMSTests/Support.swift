@@ -1,3 +1,5 @@
+import Synchronization
+
 @testable import SMS
 
 /// SplitMix64: the same numbers on every run, so that a failure can be seen again.
@@ -40,5 +42,30 @@ func code<Value>(of body: () throws(MessageError) -> Value) -> String? {
     return nil
   } catch {
     return error.code.rawValue
+  }
+}
+
+/// A clock that stands still until it is advanced. Its sleeps end at once, and are remembered.
+final class TestClock: Clock, Sendable {
+  struct Instant: InstantProtocol {
+    var offset: Duration
+    func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
+    func duration(to other: Instant) -> Duration { other.offset - offset }
+    static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
+  }
+
+  private let state = Mutex((now: Instant(offset: .zero), slept: [Duration]()))
+
+  var now: Instant { state.withLock { $0.now } }
+  var minimumResolution: Duration { .zero }
+  var slept: [Duration] { state.withLock { $0.slept } }
+
+  func advance(by duration: Duration) { state.withLock { $0.now = $0.now.advanced(by: duration) } }
+
+  func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+    state.withLock {
+      $0.slept.append($0.now.duration(to: deadline))
+      $0.now = max($0.now, deadline)
+    }
   }
 }
