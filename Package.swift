@@ -48,7 +48,7 @@ let package = Package(
     ),
     .target(
       name: "SMS",
-      dependencies: ["Worker", "MessageQueue"],
+      dependencies: ["Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings
     ),
     .executableTarget(
@@ -62,7 +62,7 @@ let package = Package(
     ),
 
     // One test target per environment: none.
-    .testTarget(name: "SMSTests", dependencies: ["SMS"], swiftSettings: swiftSettings),
+    .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
     .testTarget(name: "smsqTests", dependencies: ["smsq"], swiftSettings: swiftSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -1,1 +1,68 @@
-package struct TextMessage: Sendable, Equatable {}
+/// One text message, checked: whatever holds one may send it.
+package struct TextMessage: Sendable, Equatable {
+  package let to: PhoneNumber
+  /// Never empty, without NUL, at most ``maximumSegments`` long.
+  package let text: String
+  /// A name or a number that ``SenderID`` has checked; nil leaves the sender to the gateway.
+  package let from: String?
+  /// Names the message in logs and to the gateway: 1 to ``maximumIDLength`` characters.
+  package let id: String
+  /// When the message is of no more use, in Unix milliseconds.
+  package let expiresAt: Int64?
+  /// When its producer queued it, in Unix milliseconds.
+  package let queuedAt: Int64?
+  /// What the text will be billed as, counted once.
+  package let segmentation: Segmentation
+
+  /// The header of a concatenated SMS numbers its parts in one octet (3GPP TS 23.040, 9.2.3.24.1).
+  package static let maximumSegments = 255
+  /// Ours: room for a UUID, a URN or two ids joined, and a log line stays a line.
+  package static let maximumIDLength = 128
+
+  /// - Throws: `empty_text`, `invalid_text`, `text_too_long`, `invalid_sender`, `invalid_id`.
+  package init(
+    to: PhoneNumber,
+    text: String,
+    from: String? = nil,
+    id: String,
+    expiresAt: Int64? = nil,
+    queuedAt: Int64? = nil
+  ) throws(MessageError) {
+    if let from { _ = try SenderID(from) }
+    try Self.check(id: id)
+    self.to = to
+    self.text = text
+    self.from = from
+    self.id = id
+    self.expiresAt = expiresAt
+    self.queuedAt = queuedAt
+    segmentation = try Self.segmentation(checking: text)
+  }
+
+  private static func segmentation(checking text: String) throws(MessageError) -> Segmentation {
+    guard !text.isEmpty else { throw MessageError(.emptyText, "the text is empty: write at least one character") }
+    // NUL is in neither alphabet's printable part, and ends the text in many a provider's C code.
+    guard !text.utf8.contains(0) else {
+      throw MessageError(.invalidText, "the text holds a NUL character (U+0000): leave it out")
+    }
+    let segmentation = Segmentation(of: text)
+    guard segmentation.segments <= maximumSegments else {
+      throw MessageError(
+        .textTooLong,
+        "the text takes \(segmentation.segments) segments and the most that a telephone can join is "
+          + "\(maximumSegments): shorten it, or send several messages"
+      )
+    }
+    return segmentation
+  }
+
+  private static func check(id: String) throws(MessageError) {
+    let length = id.unicodeScalars.count
+    guard (1...maximumIDLength).contains(length) else {
+      throw MessageError(.invalidID, "the id has \(length) characters: write 1 to \(maximumIDLength), or leave it out")
+    }
+    guard !id.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+      throw MessageError(.invalidID, "the id '\(Redacted.value(id))' holds a control character: leave it out")
+    }
+  }
+}

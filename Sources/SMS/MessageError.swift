@@ -1,0 +1,75 @@
+/// Why a message, or a part of one, was refused.
+///
+/// The description is written for the person who made the message: what was wrong, with what value, and what to do. It
+/// goes into dead letters and logs, so it never holds a whole number nor a whole text.
+package struct MessageError: Error, Hashable, CustomStringConvertible {
+  /// A stable word for scripts and counters. Open: a newer release may know more of them.
+  package struct Code: Hashable, Sendable, RawRepresentable, CustomStringConvertible {
+    package let rawValue: String
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package var description: String { rawValue }
+  }
+
+  package let code: Code
+  /// One sentence, without the code.
+  package let description: String
+
+  package init(_ code: Code, _ description: String) {
+    self.code = code
+    self.description = description
+  }
+}
+
+extension MessageError.Code {
+  // The payload as a whole.
+  package static let payloadTooLarge = Self(rawValue: "payload_too_large")
+  package static let invalidUTF8 = Self(rawValue: "invalid_utf8")
+  package static let invalidJSON = Self(rawValue: "invalid_json")
+  package static let notAnObject = Self(rawValue: "not_an_object")
+  package static let missingField = Self(rawValue: "missing_field")
+  package static let wrongType = Self(rawValue: "wrong_type")
+  // One field of it.
+  package static let invalidNumber = Self(rawValue: "invalid_number")
+  package static let noCountryCode = Self(rawValue: "no_country_code")
+  package static let invalidCountryCode = Self(rawValue: "invalid_country_code")
+  package static let invalidSender = Self(rawValue: "invalid_sender")
+  package static let emptyText = Self(rawValue: "empty_text")
+  package static let invalidText = Self(rawValue: "invalid_text")
+  package static let textTooLong = Self(rawValue: "text_too_long")
+  package static let invalidID = Self(rawValue: "invalid_id")
+  package static let invalidTime = Self(rawValue: "invalid_time")
+}
+
+/// What an error or a log line may show of a value that somebody else wrote.
+enum Redacted {
+  /// The first characters and the last four, at most ten in all, and at least four hidden. Up to six characters are no
+  /// telephone number and are shown whole. What cannot be printed becomes `?`.
+  static func number(_ text: String) -> String {
+    let scalars = text.unicodeScalars
+    // A text may be a megabyte: no need to count further than the longest number that could be meant.
+    let count = scalars.prefix(64).count
+    guard count > 6 else { return printable(scalars) }
+    let shown = min(count - 4, 10)
+    let tail = min(4, (shown + 1) / 2)
+    return printable(scalars.prefix(shown - tail)) + "****" + printable(scalars.suffix(tail))
+  }
+
+  /// The first 32 characters, for values that are no secret, such as a time.
+  static func value(_ text: String) -> String {
+    let scalars = text.unicodeScalars
+    return printable(scalars.prefix(32)) + (scalars.dropFirst(32).isEmpty ? "" : "...")
+  }
+
+  /// A log is read in a terminal: no control characters, no invisible ones, nothing that turns the writing direction.
+  private static func printable(_ scalars: some Sequence<Unicode.Scalar>) -> String {
+    var shown = ""
+    for scalar in scalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator:
+        shown.append("?")
+      default: shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown
+  }
+}

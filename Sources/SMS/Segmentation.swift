@@ -1,0 +1,122 @@
+// How many SMS a text takes, which is what providers bill.
+//
+// One SMS carries 140 octets: 160 septets of GSM 03.38, or 70 code units of UCS-2. A longer text is cut into parts, each
+// with 6 octets of header, which leaves 153 septets or 67 units (3GPP TS 23.038 and 23.040). One character outside GSM
+// 03.38 turns the whole text to UCS-2. No character is cut in two, so the count is not a division: an extension
+// character (two septets) or an emoji that does not fit any more leaves the rest of its part empty.
+//
+// The counts are those of Twilio's public calculator, which does not cut grapheme clusters either (a flag, a family, an
+// e with a separate accent); CR LF alone is two characters there. It differs in one point: a cluster longer than a part,
+// which no text that is meant to be read has, is one overfull part there, and is cut here, as the network must.
+
+/// A text's encoding and how many SMS it takes.
+package struct Segmentation: Hashable, Sendable {
+  package enum Encoding: String, Hashable, Sendable {
+    /// GSM 03.38's default alphabet and extension table, in septets.
+    case gsm7
+    /// UTF-16 in fact, as every telephone reads it.
+    case ucs2
+  }
+
+  package let encoding: Encoding
+  /// What the text takes up, in septets or UTF-16 code units, without headers and unused ends of parts.
+  package let units: Int
+  /// The number of SMS, at least 1: an empty text is one empty SMS.
+  package let segments: Int
+
+  /// Counts in one pass, without allocating.
+  package init(of text: String) {
+    if let gsm = Self(gsm: text.utf8.span) {
+      self = gsm
+    } else {
+      self.init(ucs2: text)
+    }
+  }
+
+  private init(encoding: Encoding, units: Int, segments: Int) {
+    self.encoding = encoding
+    self.units = units
+    self.segments = segments
+  }
+
+  /// Nil if the text has a character outside GSM 03.38.
+  private init?(gsm bytes: Span<UInt8>) {
+    var units = 0
+    var segments = 1
+    var used = 0
+    var index = 0
+    while index < bytes.count {
+      let byte = bytes[index]
+      let cost: Int
+      if byte < 0x80 {
+        cost = GSM0338.septets(ascii: byte)
+        index += 1
+      } else if byte < 0xE0 {
+        // Valid UTF-8, so a lead byte below E0 has one more byte behind it.
+        cost = GSM0338.septets(twoByte: UInt16(byte) << 8 | UInt16(bytes[index + 1]))
+        index += 2
+      } else if byte == 0xE2, bytes[index + 1] == 0x82, bytes[index + 2] == 0xAC {  // euro
+        cost = 2
+        index += 3
+      } else {
+        return nil
+      }
+      if cost == 0 { return nil }
+      units += cost
+      used += cost
+      if used > 153 {
+        segments += 1
+        used = cost
+      }
+    }
+    self.init(encoding: .gsm7, units: units, segments: units <= 160 ? 1 : segments)
+  }
+
+  private init(ucs2 text: String) {
+    let bytes = text.utf8.span
+    var units = 0
+    for index in bytes.indices { units += Self.utf16Units(startedBy: bytes[index]) }
+    self.init(encoding: .ucs2, units: units, segments: units <= 70 ? 1 : Self.ucs2Parts(of: text))
+  }
+
+  /// Fills part after part with whole grapheme clusters.
+  private static func ucs2Parts(of text: String) -> Int {
+    let bytes = text.utf8.span
+    var segments = 1
+    var used = 0
+    var offset = 0
+    var start = text.startIndex
+    while start < text.endIndex {
+      let end = text.index(after: start)
+      let next = offset + text.utf8.distance(from: start, to: end)
+      var units = 0
+      for index in offset..<next { units += utf16Units(startedBy: bytes[index]) }
+      // CR LF is one cluster to Swift and two to the calculator.
+      let isUncut = units <= 67 && bytes[offset] != UInt8(ascii: "\r")
+      if isUncut, used + units > 67 {
+        segments += 1
+        used = 0
+      }
+      if isUncut {
+        used += units
+      } else {
+        for index in offset..<next {
+          let units = utf16Units(startedBy: bytes[index])
+          if used + units > 67 {
+            segments += 1
+            used = 0
+          }
+          used += units
+        }
+      }
+      start = end
+      offset = next
+    }
+    return segments
+  }
+
+  /// The UTF-16 code units of the scalar that this byte of UTF-8 starts; 0 for a byte in the middle of one.
+  private static func utf16Units(startedBy byte: UInt8) -> Int {
+    (byte & 0xC0 == 0x80 ? 0 : 1) + (byte >= 0xF0 ? 1 : 0)
+  }
+}

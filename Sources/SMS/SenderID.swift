@@ -1,0 +1,43 @@
+/// Whom a message says it is from: a name of at most 11 characters, or a number.
+///
+/// A name fits the address field of a short message: 3GPP TS 23.040 (9.1.2.5) gives it 10 octets, which hold 11
+/// septets.
+package struct SenderID: Hashable, Sendable, CustomStringConvertible {
+  package let text: String
+
+  /// Checks a sender.
+  ///
+  /// A name has at least one letter, at most 11 characters, and only letters and digits of ASCII, spaces, and
+  /// `+ - _ & .`. A number is 3 to 15 digits, such as a short code, with or without `+`.
+  ///
+  /// - Throws: `invalid_sender`.
+  package init(_ text: String) throws(MessageError) {
+    var letters = 0
+    var digits = 0
+    for byte in text.utf8.prefix(17) {
+      switch byte {
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"): letters += 1
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digits += 1
+      case UInt8(ascii: " "), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "&"),
+        UInt8(ascii: "."):
+        break
+      default: throw Self.invalid(text)
+      }
+    }
+    let length = text.utf8.count
+    let isName = letters > 0 && length <= 11
+    let isNumber = (3...15).contains(digits) && (length == digits || (length == digits + 1 && text.hasPrefix("+")))
+    guard isName || isNumber else { throw Self.invalid(text) }
+    self.text = text
+  }
+
+  package var description: String { text }
+
+  private static func invalid(_ text: String) -> MessageError {
+    MessageError(
+      .invalidSender,
+      "'\(Redacted.number(text))' is no sender: write a name of at most 11 letters and digits, "
+        + "or a number of 3 to 15 digits"
+    )
+  }
+}

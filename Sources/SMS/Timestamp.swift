@@ -1,0 +1,133 @@
+/// Times on the wire: RFC 3339 text outside, Unix milliseconds inside.
+///
+/// `Date.ISO8601FormatStyle` reads 30 February, the hour 25 and trailing junk as times (tried with Swift 6.3), so that a
+/// producer's mistake would become a wrong expiry instead of an error.
+package enum Timestamp {
+  /// The milliseconds that RFC 3339 can write: the years 0000 to 9999.
+  package static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+  /// Reads `2026-11-22T12:00:00Z`, with a fraction (what is below the millisecond is dropped) or an offset such as
+  /// `+08:00`. A leap second is the second after it, as in Unix time.
+  ///
+  /// - Returns: Unix milliseconds; nil if the text is not exactly one RFC 3339 time.
+  package static func milliseconds(_ text: String) -> Int64? {
+    var reader = Reader(text)
+    guard let year = reader.number(digits: 4), reader.take("-"),
+      let month = reader.number(digits: 2), (1...12).contains(month), reader.take("-"),
+      let day = reader.number(digits: 2), (1...days(inMonth: month, year: year)).contains(day),
+      reader.take("T") || reader.take("t"),
+      let hour = reader.number(digits: 2), hour <= 23, reader.take(":"),
+      let minute = reader.number(digits: 2), minute <= 59, reader.take(":"),
+      let second = reader.number(digits: 2), second <= 60,
+      let fraction = reader.fraction(),
+      let offset = reader.offset(), reader.isAtEnd
+    else { return nil }
+    let minutes = (daysSince1970(year: year, month: month, day: day) * 24 + hour) * 60 + minute - offset
+    let milliseconds = (minutes * 60 + second) * 1000 + fraction
+    return range.contains(milliseconds) ? milliseconds : nil
+  }
+
+  /// Writes Unix milliseconds as RFC 3339 in UTC, with a fraction only where there is one. Clamped to ``range``.
+  package static func rfc3339(_ milliseconds: Int64) -> String {
+    let clamped = min(max(milliseconds, range.lowerBound), range.upperBound)
+    let (seconds, fraction) = floorDivide(clamped, by: 1000)
+    let (days, secondOfDay) = floorDivide(seconds, by: 86_400)
+    let (year, month, day) = date(daysSince1970: days)
+    let hour = secondOfDay / 3600
+    let time = "\(padded(hour)):\(padded(secondOfDay / 60 % 60)):\(padded(secondOfDay % 60))"
+    let end = fraction == 0 ? "Z" : ".\(padded(fraction, 3))Z"
+    return "\(padded(year, 4))-\(padded(month))-\(padded(day))T\(time)\(end)"
+  }
+
+  private static func days(inMonth month: Int64, year: Int64) -> Int64 {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+  }
+
+  // Both ways count in years that start on 1 March, so that the leap day is a year's last one. From there on the months
+  // have 31, 30, 31, 30, 31 days, again and again, which is 153 days for five. 719,468 days lie between 1 March of the
+  // year 0 and 1 January 1970; 146,097 are 400 years.
+
+  private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+    let (marchYear, marchMonth) = month > 2 ? (year, month - 3) : (year - 1, month + 9)
+    let (era, yearOfEra) = floorDivide(marchYear, by: 400)
+    let dayOfYear = (153 * marchMonth + 2) / 5 + day - 1
+    return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+  }
+
+  private static func date(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
+    let (era, dayOfEra) = floorDivide(days + 719_468, by: 146_097)
+    // 1,460, 36,524 and 146,096: the days before the last one of 4, 100 and 400 years, each of which is a leap day.
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100)
+    let marchMonth = (5 * dayOfYear + 2) / 153
+    let day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
+    let isNextYear = marchMonth >= 10
+    return (era * 400 + yearOfEra + (isNextYear ? 1 : 0), isNextYear ? marchMonth - 9 : marchMonth + 3, day)
+  }
+
+  private static func floorDivide(_ value: Int64, by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
+    let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+    return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+  }
+
+  private static func padded(_ number: Int64, _ width: Int = 2) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+  }
+}
+
+private struct Reader {
+  private var rest: Substring.UTF8View
+
+  init(_ text: String) { rest = text.utf8[...] }
+
+  var isAtEnd: Bool { rest.isEmpty }
+
+  mutating func take(_ wanted: Unicode.Scalar) -> Bool {
+    guard rest.first == UInt8(ascii: wanted) else { return false }
+    rest.removeFirst()
+    return true
+  }
+
+  mutating func digit() -> Int64? {
+    guard let byte = rest.first, isDigit(byte) else { return nil }
+    rest.removeFirst()
+    return Int64(byte - UInt8(ascii: "0"))
+  }
+
+  mutating func number(digits: Int) -> Int64? {
+    var number: Int64 = 0
+    for _ in 0..<digits {
+      guard let digit = digit() else { return nil }
+      number = number * 10 + digit
+    }
+    return number
+  }
+
+  /// Milliseconds; 0 when there is no fraction, nil when there is a point without digits.
+  mutating func fraction() -> Int64? {
+    guard take(".") else { return 0 }
+    guard var milliseconds = digit().map({ $0 * 100 }) else { return nil }
+    var unit: Int64 = 10
+    while let digit = digit() {
+      milliseconds += digit * unit
+      unit /= 10
+    }
+    return milliseconds
+  }
+
+  /// Minutes east of UTC.
+  mutating func offset() -> Int64? {
+    if take("Z") || take("z") { return 0 }
+    let sign: Int64 = take("+") ? 1 : -1
+    guard sign == 1 || take("-"),
+      let hours = number(digits: 2), hours <= 23, take(":"),
+      let minutes = number(digits: 2), minutes <= 59
+    else { return nil }
+    return sign * (hours * 60 + minutes)
+  }
+}

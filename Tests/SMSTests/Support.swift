@@ -1,0 +1,71 @@
+import Synchronization
+
+@testable import SMS
+
+/// SplitMix64: the same numbers on every run, so that a failure can be seen again.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+}
+
+extension TextMessage {
+  static func sample(
+    to: String = "+8613800138000",
+    text: String = "Your code is 123456",
+    from: String? = nil,
+    id: String = "m-1",
+    expiresAt: Int64? = nil
+  ) throws -> TextMessage {
+    try TextMessage(
+      to: PhoneNumber(to, defaultCountryCode: nil),
+      text: text,
+      from: from,
+      id: id,
+      expiresAt: expiresAt
+    )
+  }
+}
+
+/// The code of the error that `body` throws, nil when it throws none.
+func code<Value>(of body: () throws(MessageError) -> Value) -> String? {
+  do {
+    _ = try body()
+    return nil
+  } catch {
+    return error.code.rawValue
+  }
+}
+
+/// A clock that stands still until it is advanced. Its sleeps end at once, and are remembered.
+final class TestClock: Clock, Sendable {
+  struct Instant: InstantProtocol {
+    var offset: Duration
+    func advanced(by duration: Duration) -> Instant { Instant(offset: offset + duration) }
+    func duration(to other: Instant) -> Duration { other.offset - offset }
+    static func < (left: Instant, right: Instant) -> Bool { left.offset < right.offset }
+  }
+
+  private let state = Mutex((now: Instant(offset: .zero), slept: [Duration]()))
+
+  var now: Instant { state.withLock { $0.now } }
+  var minimumResolution: Duration { .zero }
+  var slept: [Duration] { state.withLock { $0.slept } }
+
+  func advance(by duration: Duration) { state.withLock { $0.now = $0.now.advanced(by: duration) } }
+
+  func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+    state.withLock {
+      $0.slept.append($0.now.duration(to: deadline))
+      $0.now = max($0.now, deadline)
+    }
+  }
+}

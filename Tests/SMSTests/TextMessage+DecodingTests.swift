@@ -1,0 +1,163 @@
+import Testing
+
+@testable import SMS
+
+@Suite struct TextMessageDecodingTests {
+  private static let full =
+    #"{"to":"+8613800138000","text":"Hi \"\u4e2d\ud83d\ude1c\"\n","from":"ACME","id":"m-1","#
+    + #""expires_at":"2026-11-22T12:00:00Z","queued_at":"2026-11-22T11:00:00.5+00:00","x":[1,{"y":null}],"z":1e400}"#
+
+  private func decode(_ payload: [UInt8], countryCode: String? = nil) throws(MessageError) -> TextMessage {
+    try TextMessage.decode(payload: payload, assignedID: "assigned", defaultCountryCode: countryCode)
+  }
+
+  @Test("All fields are read, escapes are resolved, and unknown fields are ignored")
+  func allFields() throws {
+    let message = try decode(Array(Self.full.utf8))
+    #expect(message.to.e164 == "+8613800138000")
+    #expect(message.text == "Hi \"中😜\"\n")
+    #expect(message.from == "ACME")
+    #expect(message.id == "m-1")
+    #expect(message.expiresAt == 1_795_348_800_000)
+    #expect(message.queuedAt == 1_795_345_200_500)
+  }
+
+  @Test("Only to and text are required: the id is then the assigned one")
+  func requiredFields() throws {
+    let message = try decode(
+      Array(" \r\n\t{ \"text\" : \"hi\" , \"to\" : \"138 0013 8000\" , \"id\":null} \n".utf8),
+      countryCode: "86"
+    )
+    #expect(message == (try TextMessage.sample(text: "hi", id: "assigned")))
+  }
+
+  @Test(
+    "A payload that cannot be read is refused with a code for why",
+    arguments: [
+      ("", "invalid_json"),
+      ("  ", "invalid_json"),
+      ("null", "not_an_object"),
+      ("[]", "not_an_object"),
+      ("\"+8613800138000\"", "not_an_object"),
+      ("hello", "not_an_object"),
+      ("\u{FEFF}{}", "not_an_object"),
+      ("{}", "missing_field"),
+      (#"{"to":"+8613800138000"}"#, "missing_field"),
+      (#"{"text":"hi"}"#, "missing_field"),
+      (#"{"to":null,"text":"hi"}"#, "missing_field"),
+      (#"{"to":"","text":"hi"}"#, "missing_field"),
+      (#"{"to":8613800138000,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":["hi"]}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","id":7}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","from":{}}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":1795348800}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":""}"#, "empty_text"),
+      (#"{"to":"+8613800138000","text":"a\u0000b"}"#, "invalid_text"),
+      (#"{"to":"+86138\u00000138000","text":"hi"}"#, "invalid_number"),
+      (#"{"to":"13800138000","text":"hi"}"#, "no_country_code"),
+      (#"{"to":"+8613800138000","text":"hi","from":"much too long a name"}"#, "invalid_sender"),
+      (#"{"to":"+8613800138000","text":"hi","from":""}"#, "invalid_sender"),
+      (#"{"to":"+8613800138000","text":"hi","id":""}"#, "invalid_id"),
+      (#"{"to":"+8613800138000","text":"hi","id":"a\nb"}"#, "invalid_id"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":"tomorrow"}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","text":"hi","queued_at":"2026-02-30T00:00:00Z"}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","text":"hi"} {}"#, "invalid_json"),
+      (#"{'to':'+8613800138000','text':'hi'}"#, "invalid_json"),
+      (#"{to:"+8613800138000",text:"hi"}"#, "invalid_json"),
+      (#"{"to":"+8613800138000","text":"\ud83d"}"#, "invalid_json"),
+      (#"{"to":"+8613800138000","text":"\ude1c\ud83d"}"#, "invalid_json"),
+      (#"{"to":"+8613800138000","text":"\x41"}"#, "invalid_json"),
+      ("{\"to\":\"+8613800138000\",\"text\":\"a\nb\"}", "invalid_json"),
+      ("{\"to\":\"+8613800138000\",\"text\":\"hi\"}\u{0}", "invalid_utf8"),
+    ] as [(String, String)]
+  )
+  func refuses(payload: String, expected: String) {
+    #expect(code { () throws(MessageError) in try decode(Array(payload.utf8)) } == expected)
+  }
+
+  @Test("Invalid UTF-8, UTF-16, and a megabyte are refused")
+  func refusesBytes() {
+    let start = Array(#"{"to":"+8613800138000","text":""#.utf8)
+    for bad: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xE4, 0xB8]] {
+      let payload = start + bad + Array("\"}".utf8)
+      #expect(code { () throws(MessageError) in try decode(payload) } == "invalid_utf8")
+    }
+    let utf16 = Self.full.utf16.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
+    #expect(code { () throws(MessageError) in try decode(utf16) } == "invalid_utf8")
+    let long = start + Array(repeating: UInt8(ascii: "a"), count: TextMessage.maximumPayloadSize)
+    #expect(code { () throws(MessageError) in try decode(long) } == "payload_too_large")
+  }
+
+  @Test("Deep nesting is refused, in a field that is read and in one that is not", arguments: ["[", "{\"a\":"])
+  func deepNesting(opening: String) {
+    for field in ["text", "x"] {
+      let nested = String(repeating: opening, count: 100_000)
+      let payload = #"{"to":"+8613800138000","text":"hi",""# + field + "\":" + nested
+      #expect(code { () throws(MessageError) in try decode(Array(payload.utf8)) } != nil)
+    }
+  }
+
+  @Test("An error names the field and what to do, and holds neither the text nor the whole number")
+  func errors() {
+    for payload in [
+      #"{"to":"+8613800138000x","text":"my secret"}"#, #"{"to":"+8613800138000","text":"my secret\u0000"}"#,
+      #"{"to":"+8613800138000","text":"my secret"#, #"{"to":["+8613800138000"],"text":"my secret"}"#,
+    ] {
+      do throws(MessageError) {
+        _ = try decode(Array(payload.utf8))
+        Issue.record("\(payload) was read")
+      } catch {
+        #expect(!error.description.contains("secret"))
+        #expect(!error.description.contains("+8613800138000x"))
+        #expect(error.description.contains(": "))
+      }
+    }
+  }
+
+  @Test("A payload cut short at any byte is refused")
+  func truncations() {
+    let whole = Array(Self.full.utf8)
+    for count in 0..<whole.count {
+      #expect(code { () throws(MessageError) in try decode(Array(whole[..<count])) } != nil)
+    }
+  }
+
+  @Test("Whatever the bytes are, they end in a message or in an error", arguments: 0..<2)
+  func hostilePayloads(seed: Int) {
+    var random = SeededGenerator(seed: UInt64(seed))
+    let whole = Array(Self.full.utf8)
+    let snippets = [
+      "{", "}", "[", "]", "\"", "\\", ",", ":", "\\u", "\\ud800", "\\udc00", "1e999999999", "-", "0.", "null", "tru",
+      "\"to\":",
+      "\u{FEFF}", "😜", "\u{0}",
+    ].map { Array($0.utf8) }
+    var read = 0
+    for _ in 0..<30_000 {
+      var payload = whole
+      switch Int.random(in: 0..<3, using: &random) {
+      case 0:  // nothing but noise
+        payload = (0..<Int.random(in: 0..<64, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+      case 1:  // bytes changed
+        for _ in 0..<Int.random(in: 1...4, using: &random) {
+          payload[Int.random(in: 0..<payload.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        }
+      default:  // pieces taken out, put in, said twice
+        let start = Int.random(in: 0..<payload.count, using: &random)
+        let end = Int.random(in: start...min(payload.count, start + 20), using: &random)
+        let piece = snippets.randomElement(using: &random)!
+        payload.replaceSubrange(
+          start..<end,
+          with: Bool.random(using: &random) ? piece : Array(payload[start..<end]) + piece
+        )
+      }
+      do throws(MessageError) {
+        let message = try decode(payload)
+        if message.text.isEmpty || message.id.isEmpty { Issue.record("\(payload) gave \(message)") }
+        read += 1
+      } catch {
+        if error.description.isEmpty { Issue.record("\(payload) gave an empty error") }
+      }
+    }
+    #expect(read > 100)
+  }
+}
