@@ -27,6 +27,7 @@ extension MessageError.Code {
   package static let invalidJSON = Self(rawValue: "invalid_json")
   package static let notAnObject = Self(rawValue: "not_an_object")
   package static let missingField = Self(rawValue: "missing_field")
+  package static let duplicateField = Self(rawValue: "duplicate_field")
   package static let wrongType = Self(rawValue: "wrong_type")
   // One field of it.
   package static let invalidNumber = Self(rawValue: "invalid_number")

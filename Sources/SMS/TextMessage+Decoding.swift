@@ -1,9 +1,3 @@
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
-
 extension TextMessage {
   /// No text of ``maximumSegments`` comes near it, so that what is longer is a mistake or an attack: 1 MiB.
   package static let maximumPayloadSize = 1 << 20
@@ -49,21 +43,13 @@ extension TextMessage {
 }
 
 /// A payload's fields, as they were written.
-private struct MessageFields: Decodable {
+private struct MessageFields {
   let to: String
   let text: String
   let from: String?
   let id: String?
   let expiresAt: String?
   let queuedAt: String?
-
-  private enum CodingKeys: String, CodingKey {
-    case to, text, from, id
-    case expiresAt = "expires_at"
-    case queuedAt = "queued_at"
-  }
-
-  private static let decoder = JSONDecoder()
 
   init(payload: [UInt8]) throws(MessageError) {
     guard payload.count <= TextMessage.maximumPayloadSize else {
@@ -72,45 +58,55 @@ private struct MessageFields: Decodable {
         "the payload has \(payload.count) bytes and the most is \(TextMessage.maximumPayloadSize): shorten it"
       )
     }
-    // JSONDecoder would also take UTF-16, UTF-32, and UTF-8 with a mark, which other readers of the queue do not.
-    guard let byte = payload.first(where: { !Self.isSpace($0) }) else {
-      throw MessageError(.invalidJSON, "the payload is empty: write one JSON object with 'to' and 'text'")
-    }
-    guard String(validating: payload, as: UTF8.self) != nil, !payload.contains(0) else {
+    guard (try? UTF8Span(validating: payload.span)) != nil else {
       throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
     }
-    guard byte == UInt8(ascii: "{") else {
-      throw MessageError(
-        .notAnObject,
-        "the payload is no JSON object: write {\"to\":\"+8613800138000\",\"text\":\"...\"}"
-      )
+    var to = Field(name: "to")
+    var text = Field(name: "text")
+    var from = Field(name: "from")
+    var id = Field(name: "id")
+    var expiresAt = Field(name: "expires_at")
+    var queuedAt = Field(name: "queued_at")
+    var reader = try JSONReader(payload)
+    while let name = try reader.nextName() {
+      switch name {
+      case "to": try to.read(&reader)
+      case "text": try text.read(&reader)
+      case "from": try from.read(&reader)
+      case "id": try id.read(&reader)
+      case "expires_at": try expiresAt.read(&reader)
+      case "queued_at": try queuedAt.read(&reader)
+      default: try reader.skipValue()
+      }
     }
-    do {
-      self = try Self.decoder.decode(MessageFields.self, from: Data(payload))
-    } catch let error as DecodingError {
-      throw MessageError(error)
-    } catch {
-      throw MessageError(.invalidJSON, "the payload is not valid JSON")
-    }
+    self.to = try to.required()
+    self.text = try text.required()
+    self.from = from.value
+    self.id = id.value
+    self.expiresAt = expiresAt.value
+    self.queuedAt = queuedAt.value
   }
-
-  private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0A, 0x0D].contains(byte) }
 }
 
-extension MessageError {
-  /// What JSONDecoder says, without its words: they may quote the text.
-  fileprivate init(_ error: DecodingError) {
-    func name(_ path: [any CodingKey]) -> String { path.last.map { "'\($0.stringValue)'" } ?? "the payload" }
-    switch error {
-    case .keyNotFound(let key, _):
-      self.init(.missingField, "'\(key.stringValue)' is missing: a message needs 'to' and 'text'")
-    case .valueNotFound(_, let context):
-      self.init(.missingField, "\(name(context.codingPath)) is null: a message needs 'to' and 'text'")
-    case .typeMismatch(_, let context):
-      self.init(.wrongType, "\(name(context.codingPath)) is no string: write its value in double quotes")
-    case .dataCorrupted: fallthrough
-    @unknown default:
-      self.init(.invalidJSON, "the payload is not valid JSON: write one JSON object with 'to' and 'text'")
-    }
+private struct Field {
+  let name: String
+  private(set) var value: String?
+  private var isPresent = false
+
+  init(name: String) { self.name = name }
+
+  mutating func read(_ reader: inout JSONReader) throws(MessageError) {
+    // Readers differ in which of two they take, and one of the two may be the wrong recipient.
+    guard !isPresent else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
+    isPresent = true
+    value = try reader.stringOrNull(of: name)
+  }
+
+  func required() throws(MessageError) -> String {
+    if let value { return value }
+    throw MessageError(
+      .missingField,
+      "'\(name)' is \(isPresent ? "null" : "missing"): a message needs 'to' and 'text'"
+    )
   }
 }

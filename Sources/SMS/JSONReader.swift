@@ -1,0 +1,228 @@
+// Reads one JSON object member by member, strictly by RFC 8259, and builds nothing that its caller does not ask for.
+//
+// JSONDecoder takes trailing commas, UTF-16 and byte order marks, silently picks one of two members of the same name,
+// cannot say where the fault is, and needs several times as long. Payloads come from anybody who can reach Redis: nothing
+// in here recurses deeper than `maximumDepth`, reads past the end, or traps.
+
+/// A cursor over the bytes of one JSON object, which must be valid UTF-8.
+struct JSONReader {
+  /// The brackets that may be open at once. Ours: payloads are flat, and a producer's own fields hardly go ten deep.
+  static let maximumDepth = 128
+
+  private let bytes: [UInt8]
+  private var index = 0
+  private var isFirstMember = true
+
+  /// Steps into the object.
+  ///
+  /// - Throws: `invalid_json`, `not_an_object`.
+  init(_ bytes: [UInt8]) throws(MessageError) {
+    self.bytes = bytes
+    skipSpace()
+    guard let byte = current else {
+      throw MessageError(.invalidJSON, "the payload is empty: write one JSON object with 'to' and 'text'")
+    }
+    guard byte == UInt8(ascii: "{") else {
+      throw MessageError(
+        .notAnObject,
+        "the payload does not start with {: write one JSON object, {\"to\":\"+8613800138000\",\"text\":\"...\"}"
+      )
+    }
+    index += 1
+  }
+
+  /// The next member's name; nil after the last one, when nothing but space may follow.
+  mutating func nextName() throws(MessageError) -> String? {
+    skipSpace()
+    if current == UInt8(ascii: "}") {
+      index += 1
+      skipSpace()
+      guard current == nil else { throw fault("the end of the payload") }
+      return nil
+    }
+    guard isFirstMember || takeIf(",") else { throw fault("a comma or }") }
+    isFirstMember = false
+    skipSpace()
+    guard let name = try takeString() else { throw fault("a member's name in double quotes") }
+    skipSpace()
+    guard takeIf(":") else { throw fault("a colon") }
+    skipSpace()
+    return name
+  }
+
+  /// The value of the member that ``nextName()`` has named: a string, or nil for `null`.
+  ///
+  /// - Throws: `invalid_json`, `wrong_type`.
+  mutating func stringOrNull(of name: String) throws(MessageError) -> String? {
+    if let string = try takeString() { return string }
+    guard current == UInt8(ascii: "n") else {
+      try skipValue()
+      throw MessageError(.wrongType, "'\(name)' is no string: write its value in double quotes")
+    }
+    try takeWord("null")
+    return nil
+  }
+
+  /// Steps over the value of a member that nobody asked for, and checks it.
+  mutating func skipValue() throws(MessageError) { try skipValue(depth: 1) }
+
+  private mutating func skipValue(depth: Int) throws(MessageError) {
+    switch current {
+    case UInt8(ascii: "\""): try skipString()
+    case UInt8(ascii: "{"): try skipElements(until: "}", depth: depth + 1, areNamed: true)
+    case UInt8(ascii: "["): try skipElements(until: "]", depth: depth + 1, areNamed: false)
+    case UInt8(ascii: "t"): try takeWord("true")
+    case UInt8(ascii: "f"): try takeWord("false")
+    case UInt8(ascii: "n"): try takeWord("null")
+    default: try skipNumber()
+    }
+  }
+
+  private mutating func skipElements(until end: Unicode.Scalar, depth: Int, areNamed: Bool) throws(MessageError) {
+    guard depth <= Self.maximumDepth else {
+      throw MessageError(
+        .invalidJSON,
+        "the payload is nested more than \(Self.maximumDepth) levels deep at byte \(index): make it flatter"
+      )
+    }
+    index += 1
+    skipSpace()
+    if takeIf(end) { return }
+    repeat {
+      skipSpace()
+      if areNamed {
+        try skipString()
+        skipSpace()
+        guard takeIf(":") else { throw fault("a colon") }
+        skipSpace()
+      }
+      try skipValue(depth: depth)
+      skipSpace()
+    } while takeIf(",")
+    guard takeIf(end) else { throw fault("a comma or \(end)") }
+  }
+
+  private mutating func skipString() throws(MessageError) {
+    guard try takeString() != nil else { throw fault("a string in double quotes") }
+  }
+
+  private mutating func skipNumber() throws(MessageError) {
+    _ = takeIf("-")
+    if !takeIf("0") { try skipDigits(expected: "a value") }
+    if takeIf(".") { try skipDigits(expected: "a digit") }
+    if takeIf("e") || takeIf("E") {
+      if !takeIf("+") { _ = takeIf("-") }
+      try skipDigits(expected: "a digit")
+    }
+  }
+
+  private mutating func skipDigits(expected: String) throws(MessageError) {
+    guard let byte = current, isDigit(byte) else { throw fault(expected) }
+    while let byte = current, isDigit(byte) { index += 1 }
+  }
+
+  /// Nil, with nothing taken, where no string starts.
+  private mutating func takeString() throws(MessageError) -> String? {
+    guard takeIf("\"") else { return nil }
+    let start = index
+    // Most strings have no escapes and are taken in one piece.
+    let end = endOfLiteralRun()
+    index = end
+    if takeIf("\"") { return String(decoding: bytes[start..<end], as: UTF8.self) }
+    var unescaped = Array(bytes[start..<index])
+    while let byte = current {
+      index += 1
+      switch byte {
+      case UInt8(ascii: "\""): return String(decoding: unescaped, as: UTF8.self)
+      case UInt8(ascii: "\\"): try takeEscape(into: &unescaped)
+      case 0..<0x20:
+        index -= 1
+        throw fault("a control character written as \\u and four digits")
+      default: unescaped.append(byte)
+      }
+    }
+    throw fault("a closing double quote")
+  }
+
+  /// Where the characters end that stand for themselves in a string.
+  private func endOfLiteralRun() -> Int {
+    let payload = bytes.span
+    var end = index
+    while end < payload.count {
+      let byte = payload[end]
+      if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+      end += 1
+    }
+    return end
+  }
+
+  private mutating func takeEscape(into unescaped: inout [UInt8]) throws(MessageError) {
+    guard let name = current else { throw fault("an escape's second character") }
+    index += 1
+    switch name {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): unescaped.append(name)
+    case UInt8(ascii: "n"): unescaped.append(0x0A)
+    case UInt8(ascii: "r"): unescaped.append(0x0D)
+    case UInt8(ascii: "t"): unescaped.append(0x09)
+    case UInt8(ascii: "b"): unescaped.append(0x08)
+    case UInt8(ascii: "f"): unescaped.append(0x0C)
+    case UInt8(ascii: "u"): unescaped.append(contentsOf: UTF8.encode(try takeHexScalar())!)
+    default:
+      index -= 1
+      throw fault("an escape that JSON has")
+    }
+  }
+
+  /// One scalar of four hexadecimal digits, or a surrogate pair of twice as many.
+  private mutating func takeHexScalar() throws(MessageError) -> Unicode.Scalar {
+    var value = try takeHexDigits()
+    if value & 0xFC00 == 0xD800 {
+      guard takeIf("\\"), takeIf("u") else { throw fault("the second half of a surrogate pair") }
+      let low = try takeHexDigits()
+      guard low & 0xFC00 == 0xDC00 else { throw fault("the second half of a surrogate pair") }
+      value = 0x10000 + ((value & 0x3FF) << 10 | (low & 0x3FF))
+    }
+    guard let scalar = Unicode.Scalar(value) else { throw fault("the first half of a surrogate pair") }
+    return scalar
+  }
+
+  private mutating func takeHexDigits() throws(MessageError) -> UInt32 {
+    var value: UInt32 = 0
+    for _ in 0..<4 {
+      let digit: UInt8
+      switch current {
+      case let byte? where isDigit(byte): digit = byte - UInt8(ascii: "0")
+      case let byte? where byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case let byte? where byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: throw fault("four hexadecimal digits")
+      }
+      value = value << 4 | UInt32(digit)
+      index += 1
+    }
+    return value
+  }
+
+  private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
+
+  private mutating func skipSpace() {
+    while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
+  }
+
+  private mutating func takeIf(_ wanted: Unicode.Scalar) -> Bool {
+    guard current == UInt8(ascii: wanted) else { return false }
+    index += 1
+    return true
+  }
+
+  private mutating func takeWord(_ wanted: StaticString) throws(MessageError) {
+    let isThere = wanted.withUTF8Buffer { bytes[index...].starts(with: $0) }
+    guard isThere else { throw fault("a value") }
+    index += wanted.utf8CodeUnitCount
+  }
+
+  /// Says where, but not what stands there: it may be the text.
+  private func fault(_ expected: String) -> MessageError {
+    let place = index < bytes.count ? "at byte \(index + 1)" : "at its end, byte \(bytes.count + 1)"
+    return MessageError(.invalidJSON, "the payload is not valid JSON \(place): there should be \(expected)")
+  }
+}
