@@ -10,7 +10,8 @@ struct JSONReader {
   static let maximumDepth = 128
 
   private let bytes: [UInt8]
-  private var index = 0
+  /// Where the cursor stands: behind what was read last.
+  private(set) var index = 0
   private var isFirstMember = true
 
   /// Steps into the object.

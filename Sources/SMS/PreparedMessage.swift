@@ -33,17 +33,44 @@ package struct PreparedMessage: Sendable {
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
   package init(payload: [UInt8], defaults: Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
-    let id = fields.id ?? UUID().uuidString.lowercased()
-    message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode, defaults)
-    callerID = fields.id
+    let id = fields.id.value ?? UUID().uuidString.lowercased()
+    message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode)
+    callerID = fields.id.value
+    if let from = defaults.from { _ = try SenderID(from) }
 
-    var values: [(key: String, value: String)] = []
-    if fields.id == nil { values.append(("id", id)) }
-    if fields.to != message.to.e164 { values.append(("to", message.to.e164)) }
-    if fields.from == nil, let from = defaults.from { values.append(("from", from)) }
-    if fields.expiresAt == nil, let time = defaults.expiresAt { values.append(("expires_at", Timestamp.rfc3339(time))) }
-    if fields.queuedAt == nil, let time = defaults.queuedAt { values.append(("queued_at", Timestamp.rfc3339(time))) }
-    self.payload = values.isEmpty ? payload : fields.object.replacing(values)
+    let wanted: [(field: MessageField, value: String?)] = [
+      (fields.id, id), (fields.to, message.to.e164), (fields.from, fields.from.value ?? defaults.from),
+      (fields.expiresAt, fields.expiresAt.value ?? defaults.expiresAt.map(Timestamp.rfc3339)),
+      (fields.queuedAt, fields.queuedAt.value ?? defaults.queuedAt.map(Timestamp.rfc3339)),
+    ]
+    self.payload = Self.setting(
+      wanted.compactMap { field, value in value == field.value ? nil : value.map { (field, $0) } },
+      in: payload
+    )
+  }
+
+  /// Puts values in place of those that stand in the payload; those of missing fields come first. The other bytes stay as
+  /// they are, to the last digit and space: they are their producer's.
+  private static func setting(_ values: [(field: MessageField, value: String)], in payload: [UInt8]) -> [UInt8] {
+    if values.isEmpty { return payload }
+    var result: [UInt8] = []
+    result.reserveCapacity(payload.count + 160)
+    // There is a brace, and at least one member behind it: the payload has been read.
+    var done = (payload.firstIndex(of: UInt8(ascii: "{")) ?? -1) + 1
+    result += payload[..<done]
+    for (field, value) in values where field.range == nil {
+      JSONText.append(field.name, to: &result)
+      result.append(UInt8(ascii: ":"))
+      JSONText.append(value, to: &result)
+      result.append(UInt8(ascii: ","))
+    }
+    let replaced = values.compactMap { field, value in field.range.map { (range: $0, value: value) } }
+    for (range, value) in replaced.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+      result += payload[done..<range.lowerBound]
+      JSONText.append(value, to: &result)
+      done = range.upperBound
+    }
+    return result + payload[done...]
   }
 
   /// Makes a payload of texts, with the members in the order given.

@@ -16,26 +16,30 @@ extension TextMessage {
     assignedID: String,
     defaultCountryCode: String?
   ) throws(MessageError) -> TextMessage {
-    let fields = try MessageFields(payload: payload)
-    guard !fields.to.isEmpty else {
+    try TextMessage(MessageFields(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
+  }
+
+  init(_ fields: MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
+    let to = try fields.to.required()
+    guard !to.isEmpty else {
       throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
     }
-    return try TextMessage(
-      to: PhoneNumber(fields.to, defaultCountryCode: defaultCountryCode),
-      text: fields.text,
-      from: fields.from,
-      id: fields.id ?? assignedID,
-      expiresAt: time(fields.expiresAt, field: "expires_at"),
-      queuedAt: time(fields.queuedAt, field: "queued_at")
+    try self.init(
+      to: PhoneNumber(to, defaultCountryCode: defaultCountryCode),
+      text: fields.text.required(),
+      from: fields.from.value,
+      id: fields.id.value ?? assignedID,
+      expiresAt: Self.time(fields.expiresAt),
+      queuedAt: Self.time(fields.queuedAt)
     )
   }
 
-  private static func time(_ text: String?, field: String) throws(MessageError) -> Int64? {
-    guard let text else { return nil }
+  private static func time(_ field: MessageField) throws(MessageError) -> Int64? {
+    guard let text = field.value else { return nil }
     guard let milliseconds = Timestamp.milliseconds(text) else {
       throw MessageError(
         .invalidTime,
-        "'\(field)' is '\(Redacted.value(text))', which is no time: write it as RFC 3339, such as 2026-11-22T12:00:00Z"
+        "'\(field.name)' is '\(Redacted.value(text))', which is no time: write it as RFC 3339, such as 2026-11-22T12:00:00Z"
       )
     }
     return milliseconds
@@ -43,13 +47,13 @@ extension TextMessage {
 }
 
 /// A payload's fields, as they were written.
-private struct MessageFields {
-  let to: String
-  let text: String
-  let from: String?
-  let id: String?
-  let expiresAt: String?
-  let queuedAt: String?
+struct MessageFields {
+  private(set) var to = MessageField("to")
+  private(set) var text = MessageField("text")
+  private(set) var from = MessageField("from")
+  private(set) var id = MessageField("id")
+  private(set) var expiresAt = MessageField("expires_at")
+  private(set) var queuedAt = MessageField("queued_at")
 
   init(payload: [UInt8]) throws(MessageError) {
     guard payload.count <= TextMessage.maximumPayloadSize else {
@@ -61,12 +65,6 @@ private struct MessageFields {
     guard (try? UTF8Span(validating: payload.span)) != nil else {
       throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
     }
-    var to = Field(name: "to")
-    var text = Field(name: "text")
-    var from = Field(name: "from")
-    var id = Field(name: "id")
-    var expiresAt = Field(name: "expires_at")
-    var queuedAt = Field(name: "queued_at")
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
       switch name {
@@ -79,34 +77,31 @@ private struct MessageFields {
       default: try reader.skipValue()
       }
     }
-    self.to = try to.required()
-    self.text = try text.required()
-    self.from = from.value
-    self.id = id.value
-    self.expiresAt = expiresAt.value
-    self.queuedAt = queuedAt.value
   }
 }
 
-private struct Field {
+struct MessageField {
   let name: String
+  /// Nil where the field is missing or null.
   private(set) var value: String?
-  private var isPresent = false
+  /// Where the value stands in the payload, its quotes included; nil where the field is missing.
+  private(set) var range: Range<Int>?
 
-  init(name: String) { self.name = name }
+  init(_ name: String) { self.name = name }
 
   mutating func read(_ reader: inout JSONReader) throws(MessageError) {
     // Readers differ in which of two they take, and one of the two may be the wrong recipient.
-    guard !isPresent else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
-    isPresent = true
+    guard range == nil else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
+    let start = reader.index
     value = try reader.stringOrNull(of: name)
+    range = start..<reader.index
   }
 
   func required() throws(MessageError) -> String {
     if let value { return value }
     throw MessageError(
       .missingField,
-      "'\(name)' is \(isPresent ? "null" : "missing"): a message needs 'to' and 'text'"
+      "'\(name)' is \(range == nil ? "missing" : "null"): a message needs 'to' and 'text'"
     )
   }
 }

@@ -60,9 +60,10 @@ struct CountryCodeOption: ParsableArguments {
 
   func validate() throws {
     guard let code = defaultCountryCode else { return }
-    let digits = code.hasPrefix("+") ? code.dropFirst() : code[...]
-    guard (1...3).contains(digits.count), digits.allSatisfy({ $0.isASCII && $0.isNumber }), digits.first != "0" else {
-      throw ValidationError("'\(code)' is no country code: write its 1 to 3 digits, such as 86.")
+    do {
+      _ = try PhoneNumber.countryCode(code)
+    } catch {
+      throw ValidationError("--default-country-code: \(error).")
     }
   }
 }
