@@ -25,13 +25,15 @@ enum GSM0338 {
     }
   }
 
-  // One bit for each ASCII character: a table that sits in a register.
-  private static let basicLow = bits(of: "\n\r !\"#$%&'()*+,-./0123456789:;<=>?", from: 0)
-  private static let basicHigh = bits(of: "@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", from: 64)
-  private static let extendedLow = bits(of: "\u{0C}", from: 0)
-  private static let extendedHigh = bits(of: "[\\]^{|}~", from: 64)
+  // One bit for each ASCII character, the lowest for the first of the 64: tables that sit in registers. They are literals
+  // because Swift would ask at each character whether a computed table is there yet. The tests check them.
 
-  private static func bits(of characters: String, from first: UInt8) -> UInt64 {
-    characters.utf8.reduce(0) { $0 | 1 << UInt64($1 - first) }
-  }
+  // LF, CR, and space to ?
+  private static let basicLow: UInt64 = 0xFFFF_FFFF_0000_2400
+  // @, the letters, and _
+  private static let basicHigh: UInt64 = 0x07FF_FFFE_87FF_FFFF
+  // Form feed.
+  private static let extendedLow: UInt64 = 0x0000_0000_0000_1000
+  // [ \ ] ^ { | } ~
+  private static let extendedHigh: UInt64 = 0x7800_0000_7800_0000
 }

@@ -40,12 +40,12 @@ struct JSONReader {
       guard current == nil else { throw fault("the end of the payload") }
       return nil
     }
-    if !isFirstMember { try take(",", expected: "a comma or }") }
+    guard isFirstMember || takeIf(",") else { throw fault("a comma or }") }
     isFirstMember = false
     skipSpace()
     guard let name = try takeString() else { throw fault("a member's name in double quotes") }
     skipSpace()
-    try take(":", expected: "a colon")
+    guard takeIf(":") else { throw fault("a colon") }
     skipSpace()
     return name
   }
@@ -59,7 +59,7 @@ struct JSONReader {
       try skipValue()
       throw MessageError(.wrongType, "'\(name)' is no string: write its value in double quotes")
     }
-    try take("null", expected: "a value")
+    try takeWord("null")
     return nil
   }
 
@@ -71,9 +71,9 @@ struct JSONReader {
     case UInt8(ascii: "\""): try skipString()
     case UInt8(ascii: "{"): try skipElements(until: "}", depth: depth + 1, areNamed: true)
     case UInt8(ascii: "["): try skipElements(until: "]", depth: depth + 1, areNamed: false)
-    case UInt8(ascii: "t"): try take("true", expected: "a value")
-    case UInt8(ascii: "f"): try take("false", expected: "a value")
-    case UInt8(ascii: "n"): try take("null", expected: "a value")
+    case UInt8(ascii: "t"): try takeWord("true")
+    case UInt8(ascii: "f"): try takeWord("false")
+    case UInt8(ascii: "n"): try takeWord("null")
     default: try skipNumber()
     }
   }
@@ -93,7 +93,7 @@ struct JSONReader {
       if areNamed {
         try skipString()
         skipSpace()
-        try take(":", expected: "a colon")
+        guard takeIf(":") else { throw fault("a colon") }
         skipSpace()
       }
       try skipValue(depth: depth)
@@ -126,14 +126,9 @@ struct JSONReader {
     guard takeIf("\"") else { return nil }
     let start = index
     // Most strings have no escapes and are taken in one piece.
-    while let byte = current {
-      if byte == UInt8(ascii: "\"") {
-        defer { index += 1 }
-        return String(decoding: bytes[start..<index], as: UTF8.self)
-      }
-      if byte == UInt8(ascii: "\\") || byte < 0x20 { break }
-      index += 1
-    }
+    let end = endOfLiteralRun()
+    index = end
+    if takeIf("\"") { return String(decoding: bytes[start..<end], as: UTF8.self) }
     var unescaped = Array(bytes[start..<index])
     while let byte = current {
       index += 1
@@ -147,6 +142,18 @@ struct JSONReader {
       }
     }
     throw fault("a closing double quote")
+  }
+
+  /// Where the characters end that stand for themselves in a string.
+  private func endOfLiteralRun() -> Int {
+    let payload = bytes.span
+    var end = index
+    while end < payload.count {
+      let byte = payload[end]
+      if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+      end += 1
+    }
+    return end
   }
 
   private mutating func takeEscape(into unescaped: inout [UInt8]) throws(MessageError) {
@@ -207,9 +214,9 @@ struct JSONReader {
     return true
   }
 
-  private mutating func take(_ wanted: StaticString, expected: String) throws(MessageError) {
+  private mutating func takeWord(_ wanted: StaticString) throws(MessageError) {
     let isThere = wanted.withUTF8Buffer { bytes[index...].starts(with: $0) }
-    guard isThere else { throw fault(expected) }
+    guard isThere else { throw fault("a value") }
     index += wanted.utf8CodeUnitCount
   }
 

@@ -24,6 +24,19 @@ private struct JSONObjectWriter {
     bytes.append(UInt8(ascii: "\""))
     key.withUTF8Buffer { bytes.append(contentsOf: $0) }
     bytes.append(contentsOf: "\":\"".utf8)
+    if value.utf8.allSatisfy({ !Self.isEscaped($0) }) {
+      bytes.append(contentsOf: value.utf8)
+    } else {
+      writeEscaped(value)
+    }
+    bytes.append(UInt8(ascii: "\""))
+  }
+
+  private static func isEscaped(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  private mutating func writeEscaped(_ value: String) {
     for byte in value.utf8 {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -40,7 +53,6 @@ private struct JSONObjectWriter {
       default: bytes.append(byte)
       }
     }
-    bytes.append(UInt8(ascii: "\""))
   }
 
   consuming func finished() -> [UInt8] {

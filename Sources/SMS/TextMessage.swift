@@ -61,8 +61,11 @@ package struct TextMessage: Sendable, Equatable {
     guard (1...maximumIDLength).contains(length) else {
       throw MessageError(.invalidID, "the id has \(length) characters: write 1 to \(maximumIDLength), or leave it out")
     }
-    guard !id.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
+    guard !id.unicodeScalars.contains(where: isControl) else {
       throw MessageError(.invalidID, "the id '\(Redacted.value(id))' holds a control character: leave it out")
     }
   }
 }
+
+/// Unicode's control characters: C0, DEL and C1.
+private func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }

@@ -11,8 +11,7 @@ package enum Timestamp {
   ///
   /// - Returns: Unix milliseconds; nil if the text is not exactly one RFC 3339 time.
   package static func milliseconds(_ text: String) -> Int64? {
-    var reader = Reader(text)
-    guard let year = reader.number(digits: 4), reader.take("-"),
+    guard var reader = Reader(text), let year = reader.number(digits: 4), reader.take("-"),
       let month = reader.number(digits: 2), (1...12).contains(month), reader.take("-"),
       let day = reader.number(digits: 2), (1...days(inMonth: month, year: year)).contains(day),
       reader.take("T") || reader.take("t"),
@@ -81,21 +80,31 @@ package enum Timestamp {
 }
 
 private struct Reader {
-  private var rest: Substring.UTF8View
+  private let bytes: InlineArray<48, UInt8>
+  private let count: Int
+  private var index = 0
 
-  init(_ text: String) { rest = text.utf8[...] }
+  /// Nil if the text is longer than a time can be: one with a dozen digits of fraction has 38 characters.
+  init?(_ text: String) {
+    let utf8 = text.utf8.span
+    count = utf8.count
+    guard count <= 48 else { return nil }
+    bytes = InlineArray { $0 < utf8.count ? utf8[$0] : 0 }
+  }
 
-  var isAtEnd: Bool { rest.isEmpty }
+  var isAtEnd: Bool { index == count }
+
+  private var current: UInt8? { index < count ? bytes[index] : nil }
 
   mutating func take(_ wanted: Unicode.Scalar) -> Bool {
-    guard rest.first == UInt8(ascii: wanted) else { return false }
-    rest.removeFirst()
+    guard current == UInt8(ascii: wanted) else { return false }
+    index += 1
     return true
   }
 
   mutating func digit() -> Int64? {
-    guard let byte = rest.first, isDigit(byte) else { return nil }
-    rest.removeFirst()
+    guard let byte = current, isDigit(byte) else { return nil }
+    index += 1
     return Int64(byte - UInt8(ascii: "0"))
   }
 

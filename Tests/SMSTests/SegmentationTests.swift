@@ -89,6 +89,20 @@ import Testing
     }
   }
 
+  @Test("Scalars that are taken for plain are one unit each, and no two of them make a cluster")
+  func plainScalars() {
+    let plain = (0...UInt32(0x10FFFF)).compactMap(Unicode.Scalar.init).filter { Segmentation.isPlain($0) && $0 != "\r" }
+    #expect(plain.count > 30_000)
+    #expect(plain.allSatisfy { $0.value <= 0xFFFF })
+    // A mark that joins what stands before it would join any letter, and one that joins what stands after it as well.
+    var text = ""
+    for scalar in plain {
+      text.unicodeScalars.append(scalar)
+      text.unicodeScalars.append("가")
+    }
+    #expect(text.count == plain.count * 2)
+  }
+
   @Test("Random texts count as in a slow and obvious count", arguments: 0..<4)
   func randomTexts(seed: Int) {
     var random = SeededGenerator(seed: UInt64(seed))
@@ -165,6 +179,7 @@ struct ReferenceSegmentation {
     let plain = ["a", "0", " ", "é", "Ω", "\n", "\r", "\r\n", "@"]
     let extended = ["{", "€", "\u{0C}", "]"]
     let wide = [
+      "\u{201C}", "ж", "ب", "、",
       "中", "ç", "😜", "🇮🇹", "🇮", "👨‍👩‍👧", "👍🏽", "🏳️‍🌈", "e\u{301}", "\u{301}", "\u{200D}", "각", "\u{1112}\u{1161}\u{11AB}", "नि",
       "क्ष",
       "\u{FE0F}", "\u{0600}", "\t", "ก็", "1️⃣",
