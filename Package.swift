@@ -64,6 +64,23 @@ let package = Package(
     // One test target per environment: none.
     .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
     .testTarget(name: "smsqTests", dependencies: ["smsq"], swiftSettings: swiftSettings),
+    // A real redis-server, which each test starts for itself or shares.
+    .target(
+      name: "TestSupport",
+      dependencies: ["MessageQueue", "RedisClient"],
+      path: "Tests/TestSupport",
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
+      name: "RedisClientTests",
+      dependencies: ["RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
+      name: "MessageQueueTests",
+      dependencies: ["MessageQueue", "RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,145 @@
+import Foundation
+import RedisClient
+import Synchronization
+
+/// A private redis-server in a directory of its own: the real binary, on a Unix socket unless asked for TCP.
+///
+/// It ends with the object, and with the test process, however that ends: a watchdog holds the reading end of a pipe, and
+/// sees its end when the process that holds the writing end is gone.
+package final class RedisServer: Sendable {
+  package let url: String
+  package let endpoint: RedisEndpoint
+  private let directory: String
+  private let arguments: [String]
+  private let running = Mutex<Running?>(nil)
+
+  private struct Running {
+    let server: Process
+    let watchdog: Pipe
+  }
+
+  /// One server for all tests that keep to queue names of their own and leave its configuration alone.
+  package static func shared() async throws -> RedisServer { try await sharedServer.value }
+
+  private static let sharedServer = Task { try await RedisServer() }
+
+  /// Starts a server and waits until it answers.
+  ///
+  /// - Parameters:
+  ///   - tcp: listen on a free port of 127.0.0.1 instead of a Unix socket.
+  ///   - appendOnly: keep an append-only file that is synced before each answer, so that a restart loses nothing.
+  ///   - password: what clients must AUTH with; ``url`` carries it.
+  ///   - arguments: more of redis-server's own, such as `--maxmemory`, `1`.
+  package init(
+    tcp: Bool = false,
+    appendOnly: Bool = false,
+    password: String? = nil,
+    _ arguments: String...
+  ) async throws {
+    // hiredis writes with write(2), and tests cut connections.
+    signal(SIGPIPE, SIG_IGN)
+    var template = Array("/tmp/smsq-redis-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw CocoaError(.fileWriteUnknown) }
+    directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+
+    let login = password.map { ":\($0)@" } ?? ""
+    let port = tcp ? try Self.freePort() : 0
+    url = tcp ? "redis://\(login)127.0.0.1:\(port)/0" : "unix://\(login)\(directory)/redis.sock"
+    endpoint = try RedisEndpoint(url)
+    self.arguments =
+      ["--dir", directory, "--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--logfile", "redis.log"]
+      + ["--unixsocket", "\(directory)/redis.sock", "--appendonly", appendOnly ? "yes" : "no"]
+      + ["--appendfsync", "always", "--enable-debug-command", "yes"]
+      + (password.map { ["--requirepass", $0] } ?? []) + arguments
+    try await start()
+  }
+
+  deinit {
+    end()
+    try? FileManager.default.removeItem(atPath: directory)
+  }
+
+  /// A new connection to this server.
+  package func connection(
+    name: String = "test",
+    replyTimeout: Duration = .seconds(30)
+  ) -> RedisConnection {
+    RedisConnection(to: endpoint, options: .init(name: name, replyTimeout: replyTimeout))
+  }
+
+  /// Sends a Unix signal to the server. Does not wait for anything; SIGSTOP and SIGCONT halt and resume it.
+  package func kill(_ signal: Int32) {
+    running.withLock { running in
+      guard let running, running.server.isRunning else { return }
+      _ = Foundation.kill(running.server.processIdentifier, signal)
+    }
+  }
+
+  /// Kills the server as a power cut would, and waits until it is gone.
+  package func stop() async throws {
+    guard let server = end() else { return }
+    try await eventually("redis-server \(directory) is gone") { !server.isRunning }
+  }
+
+  /// Starts the server again, in the same directory and at the same address.
+  package func restart() async throws {
+    try await stop()
+    try await start()
+  }
+
+  private func start() async throws {
+    let pipe = Pipe()
+    let server = try launch("redis-server", arguments, input: FileHandle.nullDevice)
+    // A line means that all is in order; the end of the pipe, that the test process is gone.
+    let script = "read -r _ || { kill -9 \(server.processIdentifier); rm -rf \(directory); }"
+    _ = try launch("sh", ["-c", script], input: pipe)
+    running.withLock { $0 = Running(server: server, watchdog: pipe) }
+
+    let connection = connection(name: "start")
+    try await eventually("redis-server \(directory) answers") {
+      guard server.isRunning else { throw NeverHappened(description: "redis-server ended: \(log)") }
+      return (try? await connection.run(RedisCommand("PING"))) == .status("PONG")
+    }
+  }
+
+  @discardableResult
+  private func end() -> Process? {
+    let ended = running.withLock { running in
+      defer { running = nil }
+      return running
+    }
+    guard let ended else { return nil }
+    _ = Foundation.kill(ended.server.processIdentifier, SIGKILL)
+    try? ended.watchdog.fileHandleForWriting.write(contentsOf: [UInt8(ascii: "\n")])
+    return ended.server
+  }
+
+  private func launch(_ program: String, _ arguments: [String], input: Any) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = [program] + arguments
+    process.standardInput = input
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  private var log: String { (try? String(contentsOfFile: "\(directory)/redis.log", encoding: .utf8)) ?? "no log" }
+
+  private static func freePort() throws -> UInt16 {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let code = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
+      }
+    }
+    guard code else { throw CocoaError(.fileReadUnknown) }
+    return UInt16(bigEndian: address.sin_port)
+  }
+}

@@ -1,0 +1,37 @@
+import MessageQueue
+import RedisClient
+
+/// A queue with a name that no other test uses, and Redis commands that call it `sms`.
+package struct TestQueue: Sendable {
+  package let name: QueueName
+  package let redis: RedisConnection
+  package let queue: MessageQueue
+
+  package init(on server: RedisServer) {
+    name = QueueName("test-\(UInt64.random(in: .min ... .max))")!
+    redis = server.connection()
+    queue = MessageQueue(name, on: redis)
+  }
+
+  /// Runs a command of words without spaces, in which `sms` and `{sms}:...` mean this queue's keys, and `now+5m` is a time
+  /// in Unix ms by Redis' clock.
+  @discardableResult
+  package func run(_ command: String) async throws -> RedisReply {
+    let now = try await queue.now()
+    var words = RedisCommand()
+    for word in command.split(separator: " ") {
+      if word == "sms" {
+        words.append(name.description)
+      } else if word.hasPrefix("{sms}") {
+        words.append("{\(name)}" + word.dropFirst("{sms}".count))
+      } else if word.hasPrefix("now"), let minutes = Int64(word.dropFirst("now".count).dropLast()) {
+        words.append(now + minutes * 60_000)
+      } else {
+        words.append(String(word))
+      }
+    }
+    return try await redis.run(words)
+  }
+
+  package func dump() async throws -> RedisDump { try await RedisDump(of: name, on: redis) }
+}
