@@ -34,7 +34,9 @@ struct PushCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
   var from: String?
 
-  @Option(help: ArgumentHelp("Your own id for the message. The same id is accepted once; see --id-lifetime.", valueName: "id"))
+  @Option(
+    help: ArgumentHelp("Your own id for the message. The same id is accepted once; see --id-lifetime.", valueName: "id")
+  )
   var id: String?
 
   @Option(name: .customLong("in"), help: ArgumentHelp("Send it so long from now, such as 10m.", valueName: "time"))

@@ -39,10 +39,17 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Most messages in hand at once.", valueName: "number"))
   var concurrency = 100
 
-  @Option(help: ArgumentHelp("How long a worker may be silent before others take over what it holds.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("How long a worker may be silent before others take over what it holds.", valueName: "time")
+  )
   var lease: Duration = .seconds(10)
 
-  @Option(help: ArgumentHelp("Longest wait for the bell: a message pushed without ringing is found after it.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp(
+      "Longest wait for the bell: a message pushed without ringing is found after it.",
+      valueName: "time"
+    )
+  )
   var wakeTimeout: Duration = .milliseconds(250)
 
   @Option(help: ArgumentHelp("How long a stop waits for messages in hand.", valueName: "time"))

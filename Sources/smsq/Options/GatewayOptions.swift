@@ -10,7 +10,9 @@ struct GatewayOptions: ParsableArguments {
   @Option(help: "Where messages go. The simulator sends nothing and tells no one.")
   var gateway = GatewayKind.simulator
 
-  @Option(help: ArgumentHelp("How long the simulator takes for an answer: 50ms, or a range 50ms..200ms.", valueName: "time"))
+  @Option(
+    help: ArgumentHelp("How long the simulator takes for an answer: 50ms, or a range 50ms..200ms.", valueName: "time")
+  )
   var simLatency = DurationRange(.zero ... .zero)
 
   @Option(help: ArgumentHelp("Share of temporary failures, 0 to 1.", valueName: "share"))
@@ -22,13 +24,23 @@ struct GatewayOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Share of permanent failures, 0 to 1.", valueName: "share"))
   var simReject = 0.0
 
-  @Option(help: ArgumentHelp("Share of messages accepted whose answer is lost with the connection, 0 to 1.", valueName: "share"))
+  @Option(
+    help: ArgumentHelp(
+      "Share of messages accepted whose answer is lost with the connection, 0 to 1.",
+      valueName: "share"
+    )
+  )
   var simDrop = 0.0
 
   @Option(help: ArgumentHelp("Most messages a second; more are throttled.", valueName: "number"))
   var simRate: Int?
 
-  @Option(help: ArgumentHelp("Draws the simulator's outcomes: the same seed, the same outcomes for the same messages.", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "Draws the simulator's outcomes: the same seed, the same outcomes for the same messages.",
+      valueName: "number"
+    )
+  )
   var simSeed: UInt64 = 0
 
   private var simulator: SimulatorOptions {

@@ -44,7 +44,9 @@ struct EventLog: LogHandler {
   // MARK: Lines
 
   /// The fields that people look for first, in the order they look for them; others follow by name.
-  private static let order = ["id", "queue", "to", "segments", "attempt", "ms", "gateway", "provider_id", "code", "reason"]
+  private static let order = [
+    "id", "queue", "to", "segments", "attempt", "ms", "gateway", "provider_id", "code", "reason",
+  ]
 
   static func line(
     _ format: Format,

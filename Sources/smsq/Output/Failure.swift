@@ -22,7 +22,10 @@ struct Failure: Error, CustomStringConvertible {
     case .wait:
       self.init("Redis is not ready: \(error); try again", .unavailable)
     case .full:
-      self.init("Redis is full (maxmemory): \(error); nothing was queued, try again when workers have drained it", .tempFail)
+      self.init(
+        "Redis is full (maxmemory): \(error); nothing was queued, try again when workers have drained it",
+        .tempFail
+      )
     case .unwritable:
       self.init("Redis takes no writes now: \(error); nothing was queued, try again when it does", .tempFail)
     case .denied:

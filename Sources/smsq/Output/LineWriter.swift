@@ -35,7 +35,10 @@ final class LineWriter: Sendable {
       },
       Unmanaged.passRetained(self).toOpaque()
     )
-    precondition(code == 0, "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)")
+    precondition(
+      code == 0,
+      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
+    )
     pthread_detach(thread)
   }
 
