@@ -81,6 +81,11 @@ let package = Package(
       dependencies: ["MessageQueue", "RedisClient", "TestSupport"],
       swiftSettings: swiftSettings
     ),
+    .testTarget(
+      name: "WorkerTests",
+      dependencies: ["Worker", "MessageQueue", "RedisClient", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -4,7 +4,7 @@ import RedisClient
 // How a worker comes to its end.
 extension Worker {
   /// How long an abort waits for handlers to give back what they have in hand, and for Redis to record it.
-  private static let abortTime = Duration.seconds(2)
+  static let abortTime = Duration.seconds(2)
 
   var mayRegister: Bool { control.phase < .draining && successor == nil }
 
@@ -26,6 +26,7 @@ extension Worker {
       abortUntil = .now + Self.abortTime
       if inHand > 0 { logger.warning("giving-back", metadata: ["in_hand": "\(inHand)"]) }
       group.cancelAll()
+      ring(after: Self.abortTime / 2)
       Task { [commands, control] in
         try? await Task.sleep(for: Self.abortTime)
         // Redis may hang in the middle of an answer.

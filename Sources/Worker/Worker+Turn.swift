@@ -14,6 +14,8 @@ extension Worker {
 
   func needsTurn(_ session: QueueSession) -> Bool {
     guard session.isRegistered else { return false }
+    // What is given back goes back in one turn, so that it stands in the queue in its old order.
+    if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
     return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
       || session.mayHaveMessages && claimLimit > 0
   }
@@ -27,6 +29,7 @@ extension Worker {
       turn = unanswered
     } else {
       let request = ClaimRequest(life: session.life, firstNumber: session.nextNumber, limit: claimLimit)
+      if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
     }

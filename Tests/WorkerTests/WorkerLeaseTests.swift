@@ -1,0 +1,147 @@
+import MessageQueue
+import TestSupport
+import Testing
+
+@testable import Worker
+
+@Suite struct WorkerLeaseTests {
+  /// Lets a life claim everything and never come back, as a worker that was killed.
+  private func crash(_ life: WorkerLife, on queue: TestQueue, lease: Duration) async throws {
+    _ = try await queue.queue.join(life, lease: lease)
+    let request = ClaimRequest(life: life, firstNumber: 0, limit: 500)
+    let answer = try await queue.queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+    #expect(answer.claimed?.messages.isEmpty == false)
+  }
+
+  @Test("What a crashed worker held is sent by another when its lease has ended, the oldest first")
+  func recovers() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1", "m2", "m3")
+    try await crash(WorkerLife(name: "gone"), on: queue, lease: .milliseconds(300))
+    try await queue.push("m4")
+    let handler = TestHandler()
+    let worker = RunningWorker([queue], on: server, handler) { $0.concurrency = 1 }
+    try await queue.drained()
+    await worker.stop()
+    #expect(handler.handled == ["m4", "m1", "m2", "m3"])
+    #expect(try await queue.lines() == ["{sms}:stats: pushed=4 recovered=3 sent=4"])
+    #expect(worker.log.count("recovered") == 1)
+  }
+
+  @Test("A worker with the same name takes back at once what its earlier life held")
+  func takesBack() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+    let worker = RunningWorker([queue], on: server, TestHandler(), name: "stable")
+    try await queue.drained()
+    await worker.stop()
+    #expect(try await queue.counter("recovered") == 1)
+  }
+
+  @Test("With hold, what a crashed worker held goes to the dead letters as unknown")
+  func hold() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+    let handler = TestHandler()
+    let worker = RunningWorker([queue], on: server, handler, name: "stable") { $0.afterCrash = .hold }
+    try await queue.drained()
+    await worker.stop()
+    #expect(handler.handled.isEmpty)
+    #expect(try await queue.lines()[0].contains("crashes=1 reason=unknown: "))
+  }
+
+  @Test("A message in hand in as many crashes as are allowed is poison")
+  func poison() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    let handler = TestHandler()
+    for _ in 1...2 {
+      try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+      let worker = RunningWorker([queue], on: server, handler, name: "stable") { $0.maxCrashes = 2 }
+      // It takes the message back, and must not get to send it: the next crash is to find it.
+      worker.control.advance(to: .quiet)
+      try await eventually("it took back") { try await queue.queue.inspect().claimed == 0 }
+      await worker.stop()
+    }
+    #expect(handler.handled.isEmpty)
+    #expect(try await queue.lines()[0].contains("m1<"))
+    #expect(try await queue.lines()[0].contains("crashes=2 reason=poison: in hand in 2 crashes"))
+  }
+
+  @Test("A worker whose claims were taken over records nothing of them, says so, and begins a new life")
+  func lost() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let gate = Gate()
+    try await queue.push("m1")
+    let handler = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
+    let worker = RunningWorker([queue], on: server, handler) { $0.lease = .seconds(1) }
+    try await eventually("it is in hand") { handler.handled.count == 1 }
+
+    // Another worker finds its lease ended, as after a SIGSTOP, and hands the message to the dead letters.
+    let life = try #require(try await queue.queue.inspect().workers.first?.life)
+    let claims = try #require(try await queue.queue.fence(life, superseded: true))
+    _ = try await queue.queue.settle(
+      claims.map { Settlement(claimID: $0.claimID, .dead($0.element(reason: "taken over"))) },
+      of: .fenced(life),
+      bounds: .init(count: nil, age: nil)
+    )
+    gate.open()
+    try await eventually("it noticed") { worker.log.count("lease-lost") == 1 && worker.log.count("outcome-lost") == 1 }
+    #expect(worker.log.fields("outcome-lost")?["id"] == "m1")
+
+    try await queue.push("m2")
+    try await eventually("it goes on") { try await queue.counter("sent") == 1 }
+    await worker.stop()
+    let snapshot = try await queue.queue.inspect()
+    #expect(snapshot.dead == 1 && snapshot.counters["sent"] == 1)
+  }
+
+  @Test("Of two workers with one name the older one ends, and nothing is lost")
+  func superseded() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let old = RunningWorker([queue], on: server, TestHandler(), name: "twin") { $0.lease = .seconds(1) }
+    try await eventually("the first is there") { try await queue.queue.inspect().workers.count == 1 }
+    let new = RunningWorker([queue], on: server, TestHandler(), name: "twin") { $0.lease = .seconds(1) }
+    guard case .superseded(let life) = await old.end() else {
+      Issue.record("the older one did not end as superseded")
+      return
+    }
+    #expect(life.name == "twin")
+    try await queue.push("m1")
+    try await eventually("the newer one works") { try await queue.counter("sent") == 1 }
+    #expect(await new.stop() == .clean)
+  }
+
+  @Test("After a FLUSHALL a worker registers anew and works on")
+  func flushed() async throws {
+    let server = try await RedisServer()
+    let queue = TestQueue(on: server)
+    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.lease = .seconds(1) }
+    try await eventually("it is there") { try await queue.queue.inspect().workers.count == 1 }
+    try await queue.run("FLUSHALL")
+    try await queue.push("m1")
+    try await eventually("it goes on") { try await queue.counter("sent") == 1 }
+    await worker.stop()
+  }
+
+  @Test("A lease holds from when its renewal was asked for, and not once it is revoked")
+  func leaseClock() {
+    let clock = LeaseClock()
+    #expect(!clock.holds)
+    clock.extend(from: .now, by: .seconds(10))
+    #expect(clock.holds)
+    clock.extend(from: .now - .seconds(11), by: .seconds(10))
+    #expect(!clock.holds)
+    clock.extend(from: .now, by: .seconds(10))
+    clock.revoke()
+    #expect(!clock.holds)
+  }
+}

@@ -1,0 +1,105 @@
+import MessageQueue
+import TestSupport
+import Testing
+
+@testable import Worker
+
+@Suite struct WorkerStopTests {
+  @Test("A stop finishes what is in hand, claims nothing more, and strikes the worker off")
+  func drain() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let gate = Gate()
+    try await queue.push("m1", "m2", "m3")
+    let handler = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
+    let worker = RunningWorker([queue], on: server, handler) { $0.concurrency = 2 }
+    try await eventually("two are in hand") { handler.handled.count == 2 }
+    worker.control.stop()
+    try await eventually("it drains") { worker.log.count("draining") == 1 }
+    gate.open()
+    #expect(await worker.end() == .clean)
+    #expect(try await queue.lines() == ["sms: m3", "{sms}:stats: pushed=3 sent=2"])
+  }
+
+  @Test("A second stop gives back what is not finished, next in line and in its order")
+  func abort() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1", "m2", "m3")
+    let handler = TestHandler { _ in await Gate().pass() ? .sent : .unfinished }
+    let worker = RunningWorker([queue], on: server, handler) { $0.concurrency = 2 }
+    try await eventually("two are in hand") { handler.handled.count == 2 }
+    worker.control.stop()
+    worker.control.stop()
+    #expect(await worker.end() == .unfinished(2))
+    let snapshot = try await queue.queue.inspect()
+    #expect(snapshot.waiting == 3 && snapshot.workers.isEmpty)
+    #expect(try await queue.queue.peek(3).map { String(decoding: $0.payload, as: UTF8.self) } == ["m1", "m2", "m3"])
+  }
+
+  @Test("The end of the drain time gives back, too; with hold, to the dead letters as unknown")
+  func drainDeadline() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    let handler = TestHandler { _ in await Gate().pass() ? .sent : .unfinished }
+    let worker = RunningWorker([queue], on: server, handler) {
+      $0.drain = .milliseconds(50)
+      $0.afterCrash = .hold
+    }
+    try await eventually("it is in hand") { handler.handled.count == 1 }
+    #expect(await worker.stop() == .unfinished(1))
+    let dead = try await queue.lines()[0]
+    #expect(dead.contains("m1<") && dead.contains("reason=unknown: "))
+  }
+
+  @Test("A handler that heeds no cancellation cannot hold up the end; its message is recovered later")
+  func stubborn() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    let gate = Gate()
+    let handler = TestHandler { _ in
+      await Task { await gate.pass() }.value ? .sent : .unfinished
+    }
+    let worker = RunningWorker([queue], on: server, handler)
+    try await eventually("it is in hand") { handler.handled.count == 1 }
+    worker.control.stop()
+    worker.control.stop()
+    #expect(await worker.end() == .unfinished(1))
+    #expect(try await queue.queue.inspect().claimed == 1)
+    gate.open()
+  }
+
+  @Test("A quiet worker claims nothing more, finishes what it has, and keeps its lease")
+  func quiet() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let gate = Gate()
+    try await queue.push("m1")
+    let handler = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
+    let worker = RunningWorker([queue], on: server, handler) { $0.lease = .seconds(1) }
+    try await eventually("it is in hand") { handler.handled.count == 1 }
+    worker.control.advance(to: .quiet)
+    try await queue.push("m2")
+    gate.open()
+    try await eventually("the first is sent") { try await queue.counter("sent") == 1 }
+    // Longer than the lease: it must have been renewed.
+    try await Task.sleep(for: .milliseconds(1500))
+    let snapshot = try await queue.queue.inspect()
+    #expect(snapshot.waiting == 1)
+    #expect(snapshot.workers.first?.leaseLeft ?? .zero > .zero)
+    #expect(await worker.stop() == .clean)
+    #expect(handler.handled == ["m1"])
+  }
+
+  @Test("A worker that has never reached Redis stops at once and cleanly")
+  func neverConnected() async throws {
+    let server = try await RedisServer()
+    try await server.stop()
+    let queue = TestQueue(on: server)
+    let worker = RunningWorker([queue], on: server, TestHandler())
+    try await eventually("it has tried") { worker.log.count("redis-lost") == 1 }
+    #expect(await worker.stop() == .clean)
+  }
+}
