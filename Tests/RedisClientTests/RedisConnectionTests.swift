@@ -68,6 +68,30 @@ struct RedisConnectionTests {
     #expect(try await identity(of: redis) != before)
   }
 
+  @Test("A replica that serves nothing without its master is waited for")
+  func masterDown() async throws {
+    let server = try await RedisServer("--replicaof", "127.0.0.1 1")
+    let redis = server.connection()
+    _ = try await redis.run(RedisCommand("CONFIG", "SET", "replica-serve-stale-data", "no"))
+    let error = try await failure(of: redis, RedisCommand("GET", "a"))
+    #expect(error.code.rawValue == "MASTERDOWN")
+    #expect(error.treatment == .wait)
+  }
+
+  @Test("A wait that another connection ends is an error, and the next call is answered", .timeLimit(.minutes(2)))
+  func unblocked() async throws {
+    let server = try await RedisServer()
+    let waiting = server.connection(replyTimeout: .seconds(600))
+    let before = try await identity(of: waiting) ?? 0
+    async let error = failure(of: waiting, RedisCommand("BLPOP", "wake", "0"))
+    let other = server.connection()
+    try await eventually("it is unblocked") {
+      try await other.run(RedisCommand("CLIENT", "UNBLOCK", "\(before)", "ERROR")) == .integer(1)
+    }
+    #expect(try await error.code.rawValue == "UNBLOCKED")
+    #expect(try await identity(of: waiting) != before)
+  }
+
   @Test("A connection that was killed is made anew for the next call")
   func killed() async throws {
     let server = try await RedisServer()
