@@ -78,9 +78,16 @@ extension MessageQueue {
       } else {
         call.append("0")
       }
-      call.append(message.payload)
+      call.append(message.due == .now ? message.payload : Self.distinct(message.payload))
     }
     return call
+  }
+
+  /// A scheduled message in its envelope, with an id: a sorted set would fold two identical payloads into one message.
+  private static func distinct(_ payload: [UInt8]) -> [UInt8] {
+    var element = Element(payload)
+    element.history.id = element.history.id ?? randomID()
+    return element.sealed
   }
 
   private static func enqueueResult(_ reply: RedisReply) throws(RedisError) -> EnqueueResult {

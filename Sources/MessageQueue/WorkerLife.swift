@@ -17,9 +17,7 @@ package struct WorkerLife: Hashable, Sendable {
   /// Begins a new life.
   package init(name: String) {
     self.name = name
-    let number = UInt64.random(in: .min ... .max)
-    let digits = String(number, radix: 16)
-    epoch = String(repeating: "0", count: 16 - digits.count) + digits
+    epoch = randomID()
   }
 
   /// Reads an id; nil when it is none.
@@ -34,4 +32,10 @@ package struct WorkerLife: Hashable, Sendable {
     let digits = String(number, radix: 16)
     return "\(epoch)-" + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
   }
+}
+
+/// 16 random hex digits.
+func randomID() -> String {
+  let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+  return String(repeating: "0", count: 16 - digits.count) + digits
 }

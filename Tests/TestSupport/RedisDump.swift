@@ -101,9 +101,9 @@ extension RedisDump {
 }
 
 extension Element {
-  /// The payload, with what its header says behind it: `m1<5f-0000000000 failures=1>`.
+  /// The payload, with what its header says behind it: `m1<5f-0000000000 failures=1>`; a random id is just `id`.
   package var shown: String {
-    var header = history.id.map { [$0] } ?? []
+    var header = history.id.map { [$0.wholeMatch(of: /[0-9a-f]{16}/) == nil ? $0 : "id"] } ?? []
     if history.failures > 0 { header.append("failures=\(history.failures)") }
     if history.crashes > 0 { header.append("crashes=\(history.crashes)") }
     if let reason { header.append("reason=\(reason)") }

@@ -6,8 +6,11 @@ package struct TestQueue: Sendable {
   package let name: QueueName
   package let redis: RedisConnection
   package let queue: MessageQueue
+  /// Keeps it running.
+  private let server: RedisServer
 
   package init(on server: RedisServer) {
+    self.server = server
     name = QueueName("test-\(UInt64.random(in: .min ... .max))")!
     redis = server.connection()
     queue = MessageQueue(name, on: redis)

@@ -10,9 +10,9 @@
 -- Returns {queued, waiting, position...}: how many were queued or scheduled, how many now wait, and the positions (from
 --       1) of those that were not, because their id was used before. {-1, waiting}: refused as a whole, the queue is full.
 --
--- Keeps: a message is whole in the list (or in later) or nowhere. An id is marked as used only after its message is in,
--- so that an error on the way never makes the retry look like a duplicate. At maxmemory the first write is refused, and
--- with it everything.
+-- Keeps: a message is whole in the list (or in later) or nowhere; the caller makes scheduled payloads distinct, because a
+-- sorted set holds one of a kind. An id is marked as used only after its message is in, so that an error on the way never
+-- makes the retry look like a duplicate. At maxmemory the first write is refused, and with it everything.
 
 local list, wake, later, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local most, remember = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -31,12 +31,14 @@ redis.call('HLEN', stats)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local at_once, scheduled, used, duplicates, seen_here = {}, {}, {}, {}, {}
+-- The answer is filled in as it goes: unpack() at its end would fail, after the writes, for thousands of duplicates.
+local answer = {0, 0}
+local at_once, scheduled, used, seen_here = {}, {}, {}, {}
 for message = 1, messages do
   local base = 3 * message
   local due, id_key, payload = tonumber(ARGV[base]), KEYS[tonumber(ARGV[base + 1])], ARGV[base + 2]
   if id_key and (seen_here[id_key] or redis.call('EXISTS', id_key) == 1) then
-    duplicates[#duplicates + 1] = message
+    answer[#answer + 1] = message
   else
     if id_key then
       seen_here[id_key] = true
@@ -69,4 +71,5 @@ end
 if #at_once > 0 and redis.call('LLEN', wake) < 8 then
   redis.call('LPUSH', wake, '1')
 end
-return {queued, waiting, unpack(duplicates)}
+answer[1], answer[2] = queued, waiting
+return answer

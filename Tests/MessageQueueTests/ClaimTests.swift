@@ -1,0 +1,212 @@
+import MessageQueue
+import RedisClient
+import TestSupport
+import Testing
+
+@Suite("Claim")
+struct ClaimTests {
+  @Test("Claim", arguments: taking + due + standing + repeated + ringing + refused)
+  func table(row: ScriptCase) async throws { try await row.check() }
+
+  private static func claim(
+    _ limit: Int,
+    from firstNumber: Int = 0,
+    isRepeat: Bool = false
+  ) -> @Sendable (MessageQueue) async throws -> String {
+    let request = ClaimRequest(life: .own, firstNumber: firstNumber, limit: limit, isRepeat: isRepeat)
+    return { queue in
+      let turn = try await queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+      return turn.claimed.map { Self.shown($0) } ?? "not registered"
+    }
+  }
+
+  /// `00=a 01=b, 3 wait, due in 5m, paused, v@0a expired`.
+  private static func shown(_ answer: ClaimAnswer) -> String {
+    var parts = answer.messages.isEmpty ? [] : [MessageQueueTests.shown(answer.messages)]
+    parts.append("\(answer.waiting) wait")
+    if let due = answer.nextDue { parts.append("due in \((due.milliseconds + 59_999) / 60_000)m") }
+    if answer.paused { parts.append("paused") }
+    if let life = answer.expired { parts.append("\(life.id) expired") }
+    return parts.joined(separator: ", ")
+  }
+
+  private static let registered = "ZADD {sms}:workers now+1m w@5f"
+
+  static let taking: [ScriptCase] = [
+    ScriptCase(
+      "A claim moves the oldest messages into the worker's hand, and rings for what it leaves",
+      before: [registered, "LPUSH sms a b c"],
+      call: claim(2, from: 254),
+      answer: "fe=a ff=b, 1 wait",
+      after: [
+        "sms: c", "{sms}:claimed:w@5f: 5f-00000000fe=a 5f-00000000ff=b", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A claim of the last messages does not ring",
+      before: [registered, "LPUSH sms a b"],
+      call: claim(5),
+      answer: "00=a 01=b, 0 wait",
+      after: ["{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase("An empty queue gives nothing", before: [registered], call: claim(5), answer: "0 wait"),
+    ScriptCase(
+      "A claim of none looks, and rings for others",
+      before: [registered, "LPUSH sms a", "ZADD {sms}:later now-1m b"],
+      call: claim(0),
+      answer: "1 wait, due in 0m",
+      after: ["sms: a", "{sms}:later: b@now-1m", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A full Redis can be drained",
+      before: [registered, "LPUSH sms a b c", "ZADD {sms}:later now-1m d"],
+      isFull: true,
+      call: claim(3),
+      answer: "00=d 01=a 02=b, 1 wait",
+      after: [
+        "sms: c", "{sms}:claimed:w@5f: 5f-0000000000=d 5f-0000000001=a 5f-0000000002=b", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A full Redis can be rung",
+      before: [registered, "LPUSH sms a"],
+      isFull: true,
+      call: claim(0),
+      answer: "1 wait",
+      after: ["sms: a", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m"]
+    ),
+  ]
+
+  static let due: [ScriptCase] = [
+    ScriptCase(
+      "What is due goes before what waits, the earliest first",
+      before: [registered, "LPUSH sms w", "ZADD {sms}:later now-1m b now-3m a now+5m c"],
+      call: claim(5),
+      answer: "00=a 01=b 02=w, 0 wait, due in 5m",
+      after: [
+        "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b 5f-0000000002=w", "{sms}:later: c@now+5m",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "No more is promoted than can be claimed",
+      before: [registered, "LPUSH sms w", "ZADD {sms}:later now-1m c now-2m b now-3m a"],
+      call: claim(2),
+      answer: "00=a 01=b, 1 wait, due in 0m",
+      after: [
+        "sms: w", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:later: c@now-1m", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What is not due stays",
+      before: [registered, "ZADD {sms}:later now+1m b now+3m a"],
+      call: claim(2),
+      answer: "0 wait, due in 1m"
+    ),
+  ]
+
+  static let standing: [ScriptCase] = [
+    ScriptCase(
+      "A paused queue gives nothing, promotes nothing and does not ring",
+      before: [registered, "LPUSH sms a", "ZADD {sms}:later now-1m b", "SET {sms}:paused 1"],
+      call: claim(2),
+      answer: "1 wait, due in 0m, paused"
+    ),
+    ScriptCase(
+      "A life that is not registered gets nothing",
+      before: ["LPUSH sms a", "ZADD {sms}:workers now+1m v@0a"],
+      call: claim(2),
+      answer: "not registered"
+    ),
+    ScriptCase(
+      "A fenced life gets nothing",
+      before: ["LPUSH sms a", "ZADD {sms}:workers 0 w@5f"],
+      call: claim(2),
+      answer: "not registered"
+    ),
+    ScriptCase(
+      "A life whose lease has ended gets nothing, and rings for others",
+      before: ["LPUSH sms a", "ZADD {sms}:later now-1m b", "ZADD {sms}:workers now-1m w@5f"],
+      call: claim(2),
+      answer: "1 wait, due in 0m",
+      after: ["sms: a", "{sms}:later: b@now-1m", "{sms}:wake: 1", "{sms}:workers: w@5f@now-1m"]
+    ),
+    ScriptCase(
+      "Another life whose lease has ended is reported",
+      before: [registered, "ZADD {sms}:workers now-1m v@0a now+1m u@0b"],
+      call: claim(2),
+      answer: "0 wait, v@0a expired"
+    ),
+    ScriptCase(
+      "A fenced life that nobody finished recovering is reported",
+      before: ["ZADD {sms}:workers now-1m w@5f 0 v@0a"],
+      call: claim(2),
+      answer: "0 wait, v@0a expired"
+    ),
+  ]
+
+  static let repeated: [ScriptCase] = [
+    ScriptCase(
+      "A repeat returns what the first call claimed, and no more",
+      before: [registered, "LPUSH sms c", "HSET {sms}:claimed:w@5f 5f-0000000007 a 5f-0000000008 b"],
+      call: claim(3, from: 7, isRepeat: true),
+      answer: "07=a 08=b, 1 wait",
+      after: [
+        "sms: c", "{sms}:claimed:w@5f: 5f-0000000007=a 5f-0000000008=b", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A repeat of a call that never arrived claims",
+      before: [registered, "LPUSH sms b", "HSET {sms}:claimed:w@5f 5f-0000000006 a"],
+      call: claim(3, from: 7, isRepeat: true),
+      answer: "07=b, 0 wait",
+      after: ["{sms}:claimed:w@5f: 5f-0000000006=a 5f-0000000007=b", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A repeat gets its answer also when the queue was paused and the lease ended in between",
+      before: [
+        "SET {sms}:paused 1", "ZADD {sms}:workers now-1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a",
+      ],
+      call: claim(3, isRepeat: true),
+      answer: "00=a, 0 wait, paused"
+    ),
+    ScriptCase(
+      "A repeat by a fenced life gets nothing",
+      before: ["ZADD {sms}:workers 0 w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
+      call: claim(3, isRepeat: true),
+      answer: "not registered"
+    ),
+  ]
+
+  static let ringing: [ScriptCase] = [
+    ScriptCase(
+      "Eight wake tokens are enough",
+      before: [registered, "LPUSH sms a b", "LPUSH {sms}:wake 1 1 1 1 1 1 1 1"],
+      call: claim(1),
+      answer: "00=a, 1 wait",
+      after: [
+        "sms: b", "{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:wake: 1 1 1 1 1 1 1 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    )
+  ]
+
+  static let refused: [ScriptCase] =
+    ["sms", "{sms}:wake", "{sms}:later", "{sms}:claimed:w@5f"].map { key in
+      ScriptCase(
+        "A wrong type of \(key) is found before anything is changed",
+        before: [registered, key == "sms" ? "ZADD {sms}:later now-1m a" : "LPUSH sms a", "SET \(key) x"],
+        call: claim(2),
+        answer: "WRONGTYPE"
+      )
+    }
+    + [
+      ScriptCase(
+        "A wrong type of {sms}:workers is found before anything is changed",
+        before: ["LPUSH sms a", "SET {sms}:workers x"],
+        call: claim(2),
+        answer: "WRONGTYPE"
+      )
+    ]
+}

@@ -1,0 +1,57 @@
+import MessageQueue
+import RedisClient
+import TestSupport
+import Testing
+
+@Suite("Inspect")
+struct InspectTests {
+  @Test("A queue that was never used is empty")
+  func empty() async throws {
+    let test = TestQueue(on: try await .shared())
+    let snapshot = try await test.queue.inspect()
+    #expect(snapshot.waiting + snapshot.scheduled + snapshot.dead + snapshot.claimed == 0)
+    #expect(snapshot.queue == test.name)
+    #expect(!snapshot.paused)
+    #expect(snapshot.oldest == nil)
+    #expect(snapshot.counters.isEmpty)
+    #expect(snapshot.workers.isEmpty)
+    #expect(try await test.queue.peek(5) == [])
+    #expect(try await test.dump().lines == [])
+  }
+
+  @Test("Everything is counted, and nothing is changed")
+  func counts() async throws {
+    let test = TestQueue(on: try await .shared())
+    for command in [
+      "LPUSH sms a b c", "ZADD {sms}:later now+1m d now+2m e", "ZADD {sms}:dead now-1m f", "SET {sms}:paused 1",
+      "HSET {sms}:stats pushed 9 sent 2", "ZADD {sms}:workers now+1m w@5f now-1m v@0a 0 u@0b",
+      "HSET {sms}:claimed:w@5f 5f-0000000000 g 5f-0000000001 h", "HSET {sms}:claimed:u@0b 0b-0000000000 i",
+    ] {
+      try await test.run(command)
+    }
+    let before = try await test.dump().lines
+    let snapshot = try await test.queue.inspect()
+    #expect(snapshot.waiting == 3)
+    #expect(snapshot.scheduled == 2)
+    #expect(snapshot.dead == 1)
+    #expect(snapshot.claimed == 3)
+    #expect(snapshot.paused)
+    #expect(snapshot.oldest == Element(bytes("a")))
+    #expect(snapshot.counters == ["pushed": 9, "sent": 2])
+    #expect(snapshot.workers.map(\.life.id) == ["u@0b", "v@0a", "w@5f"])
+    #expect(snapshot.workers.map(\.claimed) == [1, 0, 2])
+    #expect(snapshot.workers.map { $0.leaseLeft.map { $0 > .zero } } == [nil, false, true])
+    #expect(try await test.queue.peek(2) == [Element(bytes("a")), Element(bytes("b"))])
+    #expect(try await test.queue.peek(0) == [])
+    #expect(try await test.dump().lines == before)
+  }
+
+  @Test("A key of the wrong type is an error that says so")
+  func wrongType() async throws {
+    let test = TestQueue(on: try await .shared())
+    try await test.run("SET {sms}:later x")
+    let error = try #require(await #expect(throws: RedisError.self) { try await test.queue.inspect() })
+    #expect(error.treatment == .refused)
+    #expect(error.message.contains("WRONGTYPE"))
+  }
+}

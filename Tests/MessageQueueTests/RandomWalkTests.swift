@@ -1,0 +1,140 @@
+import MessageQueue
+import RedisClient
+import TestSupport
+import Testing
+
+/// Numbers that are the same in every run with the same seed (SplitMix64).
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
+/// One worker as Redis sees it: it may forget what it holds, repeat itself, be fenced, and come back.
+private struct RandomWorker {
+  var life: WorkerLife
+  var nextNumber = 0
+  var hand: [ClaimedMessage] = []
+}
+
+/// Calls verbs at random, as workers that crash, stall and repeat themselves would.
+private struct RandomWalk {
+  let test: TestQueue
+  let bounds = DeadLetterBounds(count: 5, age: nil)
+  var generator: SeededGenerator
+  var workers: [RandomWorker] = (0..<3).map { RandomWorker(life: WorkerLife(name: "w\($0)")) }
+  var pushed = 0
+  var plainPushes = 0
+  var dropped = 0
+
+  mutating func step() async throws {
+    let index = Int.random(in: workers.indices, using: &generator)
+    switch Int.random(in: 0..<12, using: &generator) {
+    case 0: try await pushPlainly()
+    case 1...2: try await enqueue()
+    case 3...6: try await turn(index)
+    case 7: _ = try await test.queue.renew(workers[index].life, lease: .seconds(60))
+    case 8: try await test.queue.leave(workers[index].life)
+    case 9: try await recover(index)
+    case 10: try await begin(index)
+    default: try await makeDue()
+    }
+  }
+
+  private mutating func nextPayload() -> [UInt8] {
+    pushed += 1
+    return bytes("m\(pushed)")
+  }
+
+  private mutating func pushPlainly() async throws {
+    var push = RedisCommand("LPUSH", test.name.description)
+    push.append(nextPayload())
+    _ = try await test.redis.run(push)
+    plainPushes += 1
+  }
+
+  private mutating func enqueue() async throws {
+    let due: OutgoingMessage.Due = Bool.random(using: &generator) ? .now : .after(.seconds(600))
+    _ = try await test.queue.enqueue((0..<3).map { _ in OutgoingMessage(payload: nextPayload(), due: due) })
+  }
+
+  /// A new life; the older one may go on to call, and gets nothing.
+  private mutating func begin(_ index: Int) async throws {
+    workers[index] = RandomWorker(life: WorkerLife(name: "w\(index)"))
+    _ = try await test.queue.join(workers[index].life, lease: .seconds(60))
+  }
+
+  private mutating func turn(_ index: Int) async throws {
+    var worker = workers[index]
+    worker.hand.shuffle(using: &generator)
+    let settlements = worker.hand.prefix(Int.random(in: 0...4, using: &generator)).map { settlement(of: $0) }
+    var request = ClaimRequest(
+      life: worker.life,
+      firstNumber: worker.nextNumber,
+      limit: Int.random(in: 0...4, using: &generator)
+    )
+    var answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
+    note(answer.settled)
+    if Bool.random(using: &generator) {
+      request.isRepeat = true
+      answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
+      note(answer.settled)
+    }
+    let settled = Set(settlements.map(\.claimID))
+    worker.hand.removeAll { settled.contains($0.claimID) }
+    worker.hand += answer.claimed?.messages ?? []
+    worker.nextNumber += answer.claimed?.messages.count ?? 0
+    workers[index] = worker
+  }
+
+  private mutating func settlement(of message: ClaimedMessage) -> Settlement {
+    let verb: Settlement.Verb =
+      switch Int.random(in: 0..<5, using: &generator) {
+      case 0: .sent
+      case 1: .expired
+      case 2: .retry(message.element(failures: 1), after: .seconds(600))
+      case 3: .dead(message.element(reason: "why"))
+      default: .back(message.element())
+      }
+    return Settlement(claimID: message.claimID, verb)
+  }
+
+  /// One step of recovering any life, expired or not, half of it perhaps.
+  private mutating func recover(_ index: Int) async throws {
+    let lives = try await test.queue.inspect().workers.map(\.life)
+    guard let life = lives.randomElement(using: &generator) else { return }
+    guard let claims = try await test.queue.fence(life, superseded: true, limit: 2) else { return }
+    note(try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life), bounds: bounds))
+  }
+
+  private mutating func note(_ answer: SettleAnswer?) { dropped += answer?.dropped.count ?? 0 }
+
+  /// Time passes for what is scheduled.
+  private func makeDue() async throws {
+    let scheduled = try await test.run("ZRANGE {sms}:later 0 0").array?.first?.bytes
+    guard let scheduled else { return }
+    var move = RedisCommand("ZADD", QueueKeys(test.name).later, "1")
+    move.append(scheduled)
+    _ = try await test.redis.run(move)
+  }
+}
+
+@Suite("Random walks")
+struct RandomWalkTests {
+  @Test("Whatever workers do, each message is in one place", arguments: 1...8 as ClosedRange<UInt64>)
+  func walk(seed: UInt64) async throws {
+    var walk = RandomWalk(test: TestQueue(on: try await .shared()), generator: SeededGenerator(state: seed))
+    for number in 1...150 {
+      try await walk.step()
+      let check = InvariantCheck(try await walk.test.dump())
+      let violations = check.violations(plainPushes: walk.plainPushes, dropped: walk.dropped)
+      try #require(violations == [], "after step \(number)")
+    }
+  }
+}

@@ -1,0 +1,253 @@
+import MessageQueue
+import RedisClient
+import TestSupport
+import Testing
+
+@Suite("Settle")
+struct SettleTests {
+  @Test("Settle", arguments: verbs + holders + bounds + full + refused)
+  func table(row: ScriptCase) async throws { try await row.check() }
+
+  private enum Outcome { case sent, expired, retry, dead, back }
+
+  /// Settles claims by their numbers; what is stored has the payload `m<number>` and the id `<number>`.
+  private static func settle(
+    _ outcomes: (Int, Outcome)...,
+    of holder: ClaimHolder = .own(.own),
+    keeping bounds: DeadLetterBounds = .init(count: nil, age: nil),
+    times: Int = 1
+  ) -> @Sendable (MessageQueue) async throws -> String {
+    let settlements = outcomes.map { number, outcome in
+      var element = Element(history: .init(id: "\(number)"), payload: bytes("m\(number)"))
+      if outcome == .dead { element.reason = "why" }
+      let verb: Settlement.Verb =
+        switch outcome {
+        case .sent: .sent
+        case .expired: .expired
+        case .retry: .retry(element, after: .seconds(300))
+        case .dead: .dead(element)
+        case .back: .back(element)
+        }
+      return Settlement(claimID: holder.life.claimID(number), verb)
+    }
+    return { queue in
+      var answers: [String] = []
+      for _ in 1...times {
+        let answer = try await queue.settle(settlements, of: holder, bounds: bounds)
+        let dropped = answer?.dropped.map(\.shown) ?? []
+        answers.append((answer.map { "settled \($0.settled)" } ?? "lost") + dropped.map { ", dropped \($0)" }.joined())
+      }
+      return answers.joined(separator: "; ")
+    }
+  }
+
+  /// A life that holds `m0`, `m1`, ...
+  private static func holding(_ count: Int, life: String = "w@5f", until: String = "now+1m") -> [String] {
+    let epoch = life.split(separator: "@")[1]
+    let claims = (0..<count).map { "\(epoch)-000000000\($0) m\($0)" }.joined(separator: " ")
+    return ["ZADD {sms}:workers \(until) \(life)", "HSET {sms}:claimed:\(life) \(claims)"]
+  }
+
+  static let verbs: [ScriptCase] = [
+    ScriptCase(
+      "Each outcome sends its message to its own place, and is counted",
+      before: holding(6) + ["LPUSH sms w"],
+      call: settle((0, .sent), (1, .expired), (2, .retry), (3, .dead), (4, .back)),
+      answer: "settled 5",
+      after: [
+        "sms: w m4<4>", "{sms}:claimed:w@5f: 5f-0000000005=m5", "{sms}:dead: m3<3 reason=why>@now",
+        "{sms}:later: m2<2>@now+5m", "{sms}:stats: dead_total=1 expired=1 retried=1 returned=1 sent=1", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What was sent is gone, and rings for nobody",
+      before: holding(2),
+      call: settle((0, .sent), (1, .sent)),
+      answer: "settled 2",
+      after: ["{sms}:stats: sent=2", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A claim is settled once, however often it is asked for",
+      before: holding(5),
+      call: settle((0, .sent), (1, .expired), (2, .retry), (3, .dead), (4, .back), times: 3),
+      answer: "settled 5; settled 0; settled 0",
+      after: [
+        "sms: m4<4>", "{sms}:dead: m3<3 reason=why>@now", "{sms}:later: m2<2>@now+5m",
+        "{sms}:stats: dead_total=1 expired=1 retried=1 returned=1 sent=1", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "Of two outcomes of one claim the one that comes first counts",
+      before: holding(1),
+      call: settle((0, .retry), (0, .dead)),
+      answer: "settled 1",
+      after: ["{sms}:later: m0<0>@now+5m", "{sms}:stats: retried=1", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase("Nothing to settle changes nothing", before: holding(1), call: settle(), answer: "settled 0"),
+    ScriptCase(
+      "Given back newest first, the oldest is next in line",
+      before: holding(3) + ["LPUSH sms w"],
+      call: settle((2, .back), (1, .back), (0, .back)),
+      answer: "settled 3",
+      after: [
+        "sms: w m2<2> m1<1> m0<0>", "{sms}:stats: returned=3", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "Eight wake tokens are enough",
+      before: holding(1) + ["LPUSH {sms}:wake 1 1 1 1 1 1 1 1"],
+      call: settle((0, .back)),
+      answer: "settled 1",
+      after: [
+        "sms: m0<0>", "{sms}:stats: returned=1", "{sms}:wake: 1 1 1 1 1 1 1 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+  ]
+
+  static let holders: [ScriptCase] = [
+    ScriptCase(
+      "A life whose lease has ended settles its claims as long as nobody has fenced it",
+      before: holding(1, until: "now-1m"),
+      call: settle((0, .sent)),
+      answer: "settled 1",
+      after: ["{sms}:stats: sent=1", "{sms}:workers: w@5f@now-1m"]
+    ),
+    ScriptCase(
+      "A fenced life settles nothing",
+      before: holding(2, until: "0"),
+      call: settle((0, .sent), (1, .back)),
+      answer: "lost"
+    ),
+    ScriptCase(
+      "A life that was struck off settles nothing",
+      before: ["ZADD {sms}:workers now+1m v@0a"],
+      call: settle((0, .sent)),
+      answer: "lost"
+    ),
+    ScriptCase(
+      "Another settles nothing of a life that is not fenced",
+      before: holding(1, until: "now-1m"),
+      call: settle((0, .back), of: .fenced(.own)),
+      answer: "lost"
+    ),
+    ScriptCase(
+      "Another settles what a fenced life held, as recovered",
+      before: holding(3, life: "v@0a", until: "0") + holding(1),
+      call: settle((2, .back), (1, .dead), (0, .back), of: .fenced(.other)),
+      answer: "settled 3",
+      after: [
+        "sms: m2<2> m0<0>", "{sms}:claimed:w@5f: 5f-0000000000=m0", "{sms}:dead: m1<1 reason=why>@now",
+        "{sms}:stats: dead_total=1 recovered=2", "{sms}:wake: 1", "{sms}:workers: v@0a@0 w@5f@now+1m",
+      ]
+    ),
+  ]
+
+  private static let threeDead = "ZADD {sms}:dead now-60m a now-5m b now-1m c"
+
+  static let bounds: [ScriptCase] = [
+    ScriptCase(
+      "Dead letters beyond the count fall off, the oldest first, and are handed out",
+      before: holding(1) + [threeDead],
+      call: settle((0, .dead), keeping: .init(count: 2, age: nil)),
+      answer: "settled 1, dropped a, dropped b",
+      after: [
+        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m",
+      ],
+      dropped: 2
+    ),
+    ScriptCase(
+      "Dead letters beyond the age fall off",
+      before: holding(1) + [threeDead],
+      call: settle((0, .dead), keeping: .init(count: nil, age: .seconds(240))),
+      answer: "settled 1, dropped a, dropped b",
+      after: [
+        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m",
+      ],
+      dropped: 2
+    ),
+    ScriptCase(
+      "Of two bounds the narrower one counts",
+      before: holding(1) + [threeDead],
+      call: settle((0, .dead), keeping: .init(count: 1, age: .seconds(1800))),
+      answer: "settled 1, dropped a, dropped b, dropped c",
+      after: ["{sms}:dead: m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m"],
+      dropped: 3
+    ),
+    ScriptCase(
+      "Nothing falls off within the bounds",
+      before: holding(1) + [threeDead],
+      call: settle((0, .dead), keeping: .init(count: 4, age: .seconds(7200))),
+      answer: "settled 1",
+      after: [
+        "{sms}:dead: a@now-60m b@now-5m c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "Nothing falls off when nothing died",
+      before: holding(1) + [threeDead],
+      call: settle((0, .sent), keeping: .init(count: 1, age: .seconds(60))),
+      answer: "settled 1",
+      after: ["{sms}:dead: a@now-60m b@now-5m c@now-1m", "{sms}:stats: sent=1", "{sms}:workers: w@5f@now+1m"]
+    ),
+  ]
+
+  static let full: [ScriptCase] = [
+    ScriptCase(
+      "A full Redis lets \(Outcome.sent) and \(Outcome.retry) be recorded",
+      before: holding(2),
+      isFull: true,
+      call: settle((0, .sent), (1, .retry)),
+      answer: "settled 2",
+      after: ["{sms}:later: m1<1>@now+5m", "{sms}:stats: retried=1 sent=1", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A full Redis lets \(Outcome.dead) and \(Outcome.back) be recorded",
+      before: holding(2),
+      isFull: true,
+      call: settle((0, .dead), (1, .back)),
+      answer: "settled 2",
+      after: [
+        "sms: m1<1>", "{sms}:dead: m0<0 reason=why>@now", "{sms}:stats: dead_total=1 returned=1", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+  ]
+
+  static let refused: [ScriptCase] =
+    ["sms", "{sms}:wake", "{sms}:later", "{sms}:dead", "{sms}:stats"].map { key in
+      ScriptCase(
+        "A wrong type of \(key) leaves the claims in the worker's hand",
+        before: holding(4) + ["SET \(key) x"],
+        call: settle((0, .sent), (1, .retry), (2, .dead), (3, .back)),
+        answer: "WRONGTYPE"
+      )
+    }
+    + ["{sms}:workers", "{sms}:claimed:w@5f"].map { key in
+      ScriptCase(
+        "A wrong type of \(key) changes nothing",
+        before: ["ZADD {sms}:workers now+1m w@5f", "SET \(key) x"],
+        call: settle((0, .sent), (1, .retry)),
+        answer: "WRONGTYPE"
+      )
+    }
+
+  @Test("A large turn settles all it is given")
+  func large() async throws {
+    let test = TestQueue(on: try await .shared())
+    _ = try await test.queue.join(.own, lease: .seconds(60))
+    var settlements: [Settlement] = []
+    for number in 0..<2_500 {
+      let element = Element(history: .init(id: "\(number)"), payload: bytes("\(number)"))
+      settlements.append(.init(claimID: WorkerLife.own.claimID(number), number < 2_100 ? .sent : .back(element)))
+    }
+    let claims = settlements.map { "\($0.claimID) \($0.claimID)" }.joined(separator: " ")
+    try await test.run("HSET {sms}:claimed:w@5f \(claims)")
+    let unbounded = DeadLetterBounds(count: nil, age: nil)
+    let answer = try await test.queue.settle(settlements, of: .own(.own), bounds: unbounded)
+    #expect(answer?.settled == 2_500)
+    #expect(InvariantCheck(try await test.dump()).violations(plainPushes: 2_500) == [])
+  }
+}

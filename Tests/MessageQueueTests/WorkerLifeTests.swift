@@ -1,0 +1,34 @@
+import MessageQueue
+import Testing
+
+@Suite("WorkerLife")
+struct WorkerLifeTests {
+  @Test("Each life is new, and is read back from its id")
+  func lives() throws {
+    let lives = (0..<1000).map { _ in WorkerLife(name: "host-1") }
+    #expect(Set(lives).count == lives.count)
+    for life in lives {
+      #expect(life.epoch.wholeMatch(of: /[0-9a-f]{16}/) != nil)
+      #expect(life.id == "host-1@\(life.epoch)")
+      #expect(WorkerLife(id: life.id) == life)
+      #expect(life.id.hasPrefix(life.namePrefix))
+    }
+  }
+
+  @Test("The last @ parts the name from the epoch; without one it is no id")
+  func ids() throws {
+    #expect(WorkerLife(id: "w") == nil)
+    #expect(WorkerLife(id: "") == nil)
+    let life = try #require(WorkerLife(id: "a@b@5f"))
+    #expect(life.name == "a@b")
+    #expect(life.epoch == "5f")
+  }
+
+  @Test("Claim ids sort as text in the order of the claims")
+  func order() {
+    let numbers = [0, 1, 9, 10, 15, 16, 255, 256, 0xFFFF, 0x1_0000, 0xFFFF_FFFF, 0xFF_FFFF_FFFF]
+    let ids = numbers.map { WorkerLife.own.claimID($0) }
+    #expect(ids == ids.sorted())
+    #expect(ids[10] == "5f-00ffffffff")
+  }
+}
