@@ -83,7 +83,9 @@ let package = Package(
     ),
     .testTarget(
       name: "WorkerTests",
-      dependencies: ["Worker", "MessageQueue", "RedisClient", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Worker", "MessageQueue", "RedisClient", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
       swiftSettings: swiftSettings
     ),
   ],

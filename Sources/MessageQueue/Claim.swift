@@ -1,7 +1,7 @@
 import RedisClient
 
-/// A call for messages. Repeating it with the same numbers, marked as a repeat, is safe: it returns what the first one
-/// claimed, if its answer was lost on the way.
+/// A call for messages. Repeating it with the same numbers is safe: it returns what the first one claimed, if its answer
+/// was lost on the way.
 package struct ClaimRequest: Sendable, Equatable {
   /// The most that one call claims: bounds the time that Redis spends in one script.
   package static let mostPerCall = 500
@@ -11,18 +11,18 @@ package struct ClaimRequest: Sendable, Equatable {
   package let firstNumber: Int
   /// 0...``mostPerCall``. 0 claims nothing and only looks.
   package let limit: Int
-  package var isRepeat: Bool
 
-  package init(life: WorkerLife, firstNumber: Int, limit: Int, isRepeat: Bool = false) {
+  package init(life: WorkerLife, firstNumber: Int, limit: Int) {
     self.life = life
     self.firstNumber = firstNumber
     self.limit = min(limit, Self.mostPerCall)
-    self.isRepeat = isRepeat
   }
 }
 
 package struct ClaimAnswer: Sendable, Equatable {
   package var messages: [ClaimedMessage]
+  /// The number for the next request.
+  package var nextNumber: Int
   /// Redis' time, Unix ms.
   package var now: Int64
   /// How long until the next scheduled message or retry is due; nil for none.
@@ -38,13 +38,12 @@ extension MessageQueue {
   func claimCall(_ request: ClaimRequest) -> ScriptCall {
     var call = ScriptCall(
       .claim,
-      keys: [keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.claimed(request.life)]
+      keys: [keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life)]
     )
     call.append(request.life.id)
     call.append("\(request.life.epoch)-")
     call.append(request.firstNumber)
     call.append(request.limit)
-    call.append(request.isRepeat ? "1" : "0")
     return call
   }
 
@@ -52,16 +51,17 @@ extension MessageQueue {
   func claimAnswer(_ reply: RedisReply, to request: ClaimRequest) throws(RedisError) -> ClaimAnswer? {
     let fields = try reply.elements(1, of: .claim)
     if fields[0].integer == 0 { return nil }
-    let head = try reply.elements(6, of: .claim)
+    let head = try reply.elements(7, of: .claim)
     let due = head[2].integer ?? -1
+    let number = Int(head[6].integer ?? 0)
     var messages: [ClaimedMessage] = []
-    messages.reserveCapacity(fields.count - 6)
-    for (offset, field) in fields.dropFirst(6).enumerated() {
+    messages.reserveCapacity(fields.count - 7)
+    for (offset, field) in fields.dropFirst(7).enumerated() {
       let element = Element(field.bytes ?? [])
       messages.append(
         ClaimedMessage(
           queue: name.description,
-          claimID: request.life.claimID(request.firstNumber + offset),
+          claimID: request.life.claimID(number + offset),
           history: element.history,
           payload: element.payload
         )
@@ -69,6 +69,7 @@ extension MessageQueue {
     }
     return ClaimAnswer(
       messages: messages,
+      nextNumber: number + messages.count,
       now: head[1].integer ?? 0,
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: Int(head[3].integer ?? 0),

@@ -27,7 +27,7 @@ extension MessageQueue {
   /// - Returns: false when it still holds claims; they are recovered when its lease ends.
   @discardableResult
   package func leave(_ life: WorkerLife) async throws(RedisError) -> Bool {
-    var call = ScriptCall(.leave, keys: [keys.workers, keys.claimed(life)])
+    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life)])
     call.append(life.id)
     return try await connection.call(call).integer == 1
   }

@@ -17,6 +17,8 @@ package struct QueueKeys: Sendable {
   package let paused: String
   /// Sorted set: lives of workers, by the end of their leases in Unix ms; 0 for a fenced one.
   package let workers: String
+  /// Hash: life -> the number of its next claim.
+  package let turns: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -30,6 +32,7 @@ package struct QueueKeys: Sendable {
     stats = "\(tag):stats"
     paused = "\(tag):paused"
     workers = "\(tag):workers"
+    turns = "\(tag):turns"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

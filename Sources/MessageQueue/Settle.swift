@@ -69,7 +69,7 @@ extension MessageQueue {
     try settleAnswer(try await connection.call(settleCall(settlements, of: holder, bounds: bounds)))
   }
 
-  /// Records outcomes and claims more, in one round trip. May be repeated with a request marked as a repeat.
+  /// Records outcomes and claims more, in one round trip. May be repeated as it was.
   ///
   /// - Returns: nil for a part when the life is not registered any more.
   package func turn(

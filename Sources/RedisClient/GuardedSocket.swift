@@ -48,7 +48,7 @@ enum SocketOptions {
     set(Int32(IPPROTO_TCP), TCP_KEEPIDLE, 15, on: descriptor)
     set(Int32(IPPROTO_TCP), TCP_KEEPINTVL, 5, on: descriptor)
     set(Int32(IPPROTO_TCP), TCP_KEEPCNT, 3, on: descriptor)
-    let milliseconds = unansweredAfter.components.seconds * 1000
+    let milliseconds = Int64(unansweredAfter / .milliseconds(1))
     set(Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, Int32(clamping: milliseconds), on: descriptor)
   }
 

@@ -39,6 +39,8 @@ final class QueueSession {
   struct Turn {
     var settling: [Finished]
     var request: ClaimRequest
+    /// Whether it may have been carried out before.
+    var isRepeat = false
   }
 
   enum RecoverReason {

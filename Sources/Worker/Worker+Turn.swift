@@ -35,7 +35,7 @@ extension Worker {
     }
     // Until it is answered, it is not known whether it was carried out.
     session.unanswered = turn
-    session.unanswered?.request.isRepeat = true
+    session.unanswered?.isRepeat = true
     // Set before the call: a bell that rings during it must not be forgotten.
     session.mayHaveMessages = false
     let answer = try await session.queue.turn(
@@ -61,7 +61,7 @@ extension Worker {
       if claimed.messages.count == turn.request.limit { session.mayHaveMessages = true }
       session.nextDue = claimed.nextDue.map { .now + $0 }
     }
-    session.nextNumber += claimed.messages.count
+    session.nextNumber = claimed.nextNumber
     if let expired = claimed.expired, session.toRecover[expired] == nil { session.toRecover[expired] = .expired }
     for message in claimed.messages { start(message, now: claimed.now, session, &group) }
   }
@@ -81,7 +81,7 @@ extension Worker {
 
   private func note(_ answer: SettleAnswer, of turn: QueueSession.Turn, _ session: QueueSession) {
     // A repeat finds settled what the first call settled, so it cannot tell what is missing.
-    if answer.settled < turn.settling.count && !turn.request.isRepeat {
+    if answer.settled < turn.settling.count && !turn.isRepeat {
       logger.error(
         "claims-missing",
         metadata: [

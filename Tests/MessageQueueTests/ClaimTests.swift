@@ -5,15 +5,14 @@ import Testing
 
 @Suite("Claim")
 struct ClaimTests {
-  @Test("Claim", arguments: taking + due + standing + repeated + ringing + refused)
+  @Test("Claim", arguments: taking + due + standing + repeated + late + ringing + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
   private static func claim(
     _ limit: Int,
-    from firstNumber: Int = 0,
-    isRepeat: Bool = false
+    from firstNumber: Int = 0
   ) -> @Sendable (MessageQueue) async throws -> String {
-    let request = ClaimRequest(life: .own, firstNumber: firstNumber, limit: limit, isRepeat: isRepeat)
+    let request = ClaimRequest(life: .own, firstNumber: firstNumber, limit: limit)
     return { queue in
       let turn = try await queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
       return turn.claimed.map { Self.shown($0) } ?? "not registered"
@@ -39,7 +38,8 @@ struct ClaimTests {
       call: claim(2, from: 254),
       answer: "fe=a ff=b, 1 wait",
       after: [
-        "sms: c", "{sms}:claimed:w@5f: 5f-00000000fe=a 5f-00000000ff=b", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+        "sms: c", "{sms}:claimed:w@5f: 5f-00000000fe=a 5f-00000000ff=b", "{sms}:turns: w@5f=256", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(
@@ -47,7 +47,9 @@ struct ClaimTests {
       before: [registered, "LPUSH sms a b"],
       call: claim(5),
       answer: "00=a 01=b, 0 wait",
-      after: ["{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:workers: w@5f@now+1m"]
+      after: [
+        "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:turns: w@5f=2", "{sms}:workers: w@5f@now+1m",
+      ]
     ),
     ScriptCase("An empty queue gives nothing", before: [registered], call: claim(5), answer: "0 wait"),
     ScriptCase(
@@ -64,7 +66,8 @@ struct ClaimTests {
       call: claim(3),
       answer: "00=d 01=a 02=b, 1 wait",
       after: [
-        "sms: c", "{sms}:claimed:w@5f: 5f-0000000000=d 5f-0000000001=a 5f-0000000002=b", "{sms}:wake: 1",
+        "sms: c", "{sms}:claimed:w@5f: 5f-0000000000=d 5f-0000000001=a 5f-0000000002=b", "{sms}:turns: w@5f=3",
+        "{sms}:wake: 1",
         "{sms}:workers: w@5f@now+1m",
       ]
     ),
@@ -86,7 +89,7 @@ struct ClaimTests {
       answer: "00=a 01=b 02=w, 0 wait, due in 5m",
       after: [
         "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b 5f-0000000002=w", "{sms}:later: c@now+5m",
-        "{sms}:workers: w@5f@now+1m",
+        "{sms}:turns: w@5f=3", "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(
@@ -95,7 +98,8 @@ struct ClaimTests {
       call: claim(2),
       answer: "00=a 01=b, 1 wait, due in 0m",
       after: [
-        "sms: w", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:later: c@now-1m", "{sms}:wake: 1",
+        "sms: w", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:later: c@now-1m", "{sms}:turns: w@5f=2",
+        "{sms}:wake: 1",
         "{sms}:workers: w@5f@now+1m",
       ]
     ),
@@ -150,33 +154,74 @@ struct ClaimTests {
   static let repeated: [ScriptCase] = [
     ScriptCase(
       "A repeat returns what the first call claimed, and no more",
-      before: [registered, "LPUSH sms c", "HSET {sms}:claimed:w@5f 5f-0000000007 a 5f-0000000008 b"],
-      call: claim(3, from: 7, isRepeat: true),
+      before: [
+        registered, "LPUSH sms c", "HSET {sms}:claimed:w@5f 5f-0000000007 a 5f-0000000008 b", "HSET {sms}:turns w@5f 9",
+      ],
+      call: claim(3, from: 7),
       answer: "07=a 08=b, 1 wait",
       after: [
-        "sms: c", "{sms}:claimed:w@5f: 5f-0000000007=a 5f-0000000008=b", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+        "sms: c", "{sms}:claimed:w@5f: 5f-0000000007=a 5f-0000000008=b", "{sms}:turns: w@5f=9", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(
       "A repeat of a call that never arrived claims",
-      before: [registered, "LPUSH sms b", "HSET {sms}:claimed:w@5f 5f-0000000006 a"],
-      call: claim(3, from: 7, isRepeat: true),
+      before: [
+        registered, "LPUSH sms b", "HSET {sms}:claimed:w@5f 5f-0000000006 a", "HSET {sms}:turns w@5f 7",
+      ],
+      call: claim(3, from: 7),
       answer: "07=b, 0 wait",
-      after: ["{sms}:claimed:w@5f: 5f-0000000006=a 5f-0000000007=b", "{sms}:workers: w@5f@now+1m"]
+      after: [
+        "{sms}:claimed:w@5f: 5f-0000000006=a 5f-0000000007=b", "{sms}:turns: w@5f=8", "{sms}:workers: w@5f@now+1m",
+      ]
     ),
     ScriptCase(
       "A repeat gets its answer also when the queue was paused and the lease ended in between",
       before: [
         "SET {sms}:paused 1", "ZADD {sms}:workers now-1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a",
+        "HSET {sms}:turns w@5f 1",
       ],
-      call: claim(3, isRepeat: true),
+      call: claim(3),
       answer: "00=a, 0 wait, paused"
     ),
     ScriptCase(
       "A repeat by a fenced life gets nothing",
       before: ["ZADD {sms}:workers 0 w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
-      call: claim(3, isRepeat: true),
+      call: claim(3),
       answer: "not registered"
+    ),
+  ]
+
+  static let late: [ScriptCase] = [
+    ScriptCase(
+      "A call that arrives after its repeat was answered, and what that claimed was settled, claims nothing of its own",
+      before: [registered, "LPUSH sms c d", "HSET {sms}:claimed:w@5f 5f-0000000001 b", "HSET {sms}:turns w@5f 2"],
+      call: claim(1),
+      answer: "01=b, 2 wait",
+      after: [
+        "sms: d c", "{sms}:claimed:w@5f: 5f-0000000001=b", "{sms}:turns: w@5f=2", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What a late call claimed is there for the worker's next call, as far as it has room",
+      before: [
+        registered, "LPUSH sms d", "HSET {sms}:claimed:w@5f 5f-0000000000 a 5f-0000000001 b 5f-0000000002 c",
+        "HSET {sms}:turns w@5f 3",
+      ],
+      call: claim(2),
+      answer: "00=a 01=b, 1 wait",
+      after: [
+        "sms: d", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b 5f-0000000002=c", "{sms}:turns: w@5f=3",
+        "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "Numbers under which nothing stands any more are passed over",
+      before: [registered, "LPUSH sms a", "HSET {sms}:turns w@5f 3"],
+      call: claim(2),
+      answer: "03=a, 0 wait",
+      after: ["{sms}:claimed:w@5f: 5f-0000000003=a", "{sms}:turns: w@5f=4", "{sms}:workers: w@5f@now+1m"]
     ),
   ]
 
@@ -187,7 +232,8 @@ struct ClaimTests {
       call: claim(1),
       answer: "00=a, 1 wait",
       after: [
-        "sms: b", "{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:wake: 1 1 1 1 1 1 1 1", "{sms}:workers: w@5f@now+1m",
+        "sms: b", "{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:turns: w@5f=1", "{sms}:wake: 1 1 1 1 1 1 1 1",
+        "{sms}:workers: w@5f@now+1m",
       ]
     )
   ]

@@ -21,9 +21,7 @@ struct LeaseTests {
     try await test.run("HSET {sms}:claimed:w@5f 5f-0000000000 a")
     _ = try await test.queue.join(.own, lease: .seconds(60))
     let answer = try await test.queue.renew(.own, lease: .seconds(60))
-    withKnownIssue("join.lua does not look whether the life is fenced") {
-      #expect(answer == .lost(successor: nil))
-    }
+    #expect(answer == .lost(successor: nil))
   }
 
   private static let joining: @Sendable (MessageQueue) async throws -> String = { queue in

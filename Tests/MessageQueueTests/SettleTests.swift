@@ -153,9 +153,9 @@ struct SettleTests {
       call: settle((0, .dead), keeping: .init(count: 2, age: nil)),
       answer: "settled 1, dropped a, dropped b",
       after: [
-        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m",
-      ],
-      dropped: 2
+        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_dropped=2 dead_total=1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
     ),
     ScriptCase(
       "Dead letters beyond the age fall off",
@@ -163,17 +163,18 @@ struct SettleTests {
       call: settle((0, .dead), keeping: .init(count: nil, age: .seconds(240))),
       answer: "settled 1, dropped a, dropped b",
       after: [
-        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m",
-      ],
-      dropped: 2
+        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_dropped=2 dead_total=1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
     ),
     ScriptCase(
       "Of two bounds the narrower one counts",
       before: holding(1) + [threeDead],
       call: settle((0, .dead), keeping: .init(count: 1, age: .seconds(1800))),
       answer: "settled 1, dropped a, dropped b, dropped c",
-      after: ["{sms}:dead: m0<0 reason=why>@now", "{sms}:stats: dead_total=1", "{sms}:workers: w@5f@now+1m"],
-      dropped: 3
+      after: [
+        "{sms}:dead: m0<0 reason=why>@now", "{sms}:stats: dead_dropped=3 dead_total=1", "{sms}:workers: w@5f@now+1m",
+      ]
     ),
     ScriptCase(
       "Nothing falls off within the bounds",

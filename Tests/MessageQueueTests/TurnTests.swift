@@ -22,7 +22,6 @@ struct TurnTests {
     ]
     request = ClaimRequest(life: .own, firstNumber: 2, limit: 5)
     for isRepeat in [false, true] {
-      request.isRepeat = isRepeat
       turn = try await test.queue.turn(settling: settlements, claiming: request, bounds: unbounded)
       #expect(turn.settled?.settled == (isRepeat ? 0 : 2))
       // What was given back is claimed again, with the id of its first claim.

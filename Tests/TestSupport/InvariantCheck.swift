@@ -36,20 +36,19 @@ package struct InvariantCheck: Sendable {
   }
 
   /// How many messages there are, and were sent or expired, that no script counted as pushed: those that came by a plain
-  /// LPUSH. No script changes it, but for the dead letters that fell off for their bounds.
+  /// LPUSH. No script changes it.
   package var balance: Int {
     let here = places.values.reduce(0) { $0 + $1.count }
-    return here + counters["sent", default: 0] + counters["expired", default: 0] - counters["pushed", default: 0]
+    let gone = ["sent", "expired", "dead_dropped"].reduce(0) { $0 + counters[$1, default: 0] }
+    return here + gone - counters["pushed", default: 0]
   }
 
   /// What is wrong, a line each; empty if nothing is.
   ///
-  /// - Parameters:
-  ///   - plainPushes: how many messages came by a plain LPUSH.
-  ///   - dropped: how many dead letters fell off for their bounds.
-  package func violations(plainPushes: Int = 0, dropped: Int = 0) -> [String] {
+  /// - Parameter plainPushes: how many messages came by a plain LPUSH.
+  package func violations(plainPushes: Int = 0) -> [String] {
     var violations = withoutLife.map { "\($0) holds claims and is not among the workers: nobody recovers them" }
-    let missing = plainPushes - dropped - balance
+    let missing = plainPushes - balance
     if missing != 0 {
       let counts = places.mapValues(\.count)
       violations.append("\(missing) messages are missing (negative: too many) of \(counts), counters \(counters)")

@@ -34,7 +34,9 @@ import Testing
     #expect(workers[0].log.count("redis-lost") > 1)
   }
 
-  @Test("A Redis that was killed and comes back loses nothing of what it acknowledged; one line when it goes, one when it is back")
+  @Test(
+    "A Redis that was killed and comes back loses nothing of what it acknowledged; one line when it goes, one when it is back"
+  )
   func restart() async throws {
     let server = try await RedisServer(appendOnly: true)
     let queue = TestQueue(on: server)
@@ -73,7 +75,11 @@ import Testing
     let (broken, sound) = (TestQueue(on: server), TestQueue(on: server))
     try await broken.push("m1")
     try await broken.run("SET {sms}:dead oops")
-    let worker = RunningWorker([broken, sound], on: server, TestHandler { $0.text == "m1" ? .dead(reason: "bad") : .sent })
+    let worker = RunningWorker(
+      [broken, sound],
+      on: server,
+      TestHandler { $0.text == "m1" ? .dead(reason: "bad") : .sent }
+    )
     try await eventually("it says so") { worker.log.count("queue-error") == 1 }
     try await sound.push("m2")
     try await eventually("the other queue goes on") { try await sound.counter("sent") == 1 }

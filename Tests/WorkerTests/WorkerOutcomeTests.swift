@@ -22,7 +22,11 @@ import Testing
   func retryAfter() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let worker = RunningWorker([queue], on: server, TestHandler { _ in .retry(reason: "throttled", after: .seconds(290)) })
+    let worker = RunningWorker(
+      [queue],
+      on: server,
+      TestHandler { _ in .retry(reason: "throttled", after: .seconds(290)) }
+    )
     try await queue.push("m")
     try await eventually("it is scheduled") { try await queue.queue.inspect().scheduled == 1 }
     await worker.stop()

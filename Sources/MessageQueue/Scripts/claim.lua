@@ -1,18 +1,22 @@
 -- Moves messages from the queue into a worker's hand, the oldest first.
 --
--- KEYS  1 list of waiting messages   2 wake list   3 later   4 paused   5 workers   6 claimed hash of this life
+-- KEYS  1 list of waiting messages   2 wake list   3 later   4 paused   5 workers   6 turns
+--       7 claimed hash of this life
 -- ARGV  1 life: the worker's identity in this run of it
 --       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
---       5 1 when this repeats a call whose answer was lost, with the same numbers
--- Returns {1, now, due, waiting, paused, expired, element...}: Redis' time in ms; ms until the next scheduled message is
---       due, -1 for none; how many still wait; 1 while paused; another life whose lease has ended, '' for none; and what
---       was claimed: element i has the claim id prefix .. number + i - 1.
+-- Returns {1, now, due, waiting, paused, expired, number, element...}: Redis' time in ms; ms until the next scheduled
+--       message is due, -1 for none; how many still wait; 1 while paused; another life whose lease has ended, '' for none;
+--       and what was claimed: element i has the claim id prefix .. number + i - 1.
 --       {0}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a message is in the list, in later, or in one claimed hash. The first write removes, so that a full Redis can
--- still be drained. Nothing is claimed outside a lease. A repeated call returns what the first one claimed.
+-- still be drained. Nothing is claimed outside a lease. A number is used once: turns holds the next one of each life, and
+-- a call with an older one claims nothing and returns what stands under its numbers. So a call may be repeated when its
+-- answer was lost, and it may even arrive after its repeat (a proxy, a slow network): what it claims then stands under
+-- numbers that the worker asks for next.
 
-local list, wake, later, paused_key, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local list, wake, later, paused_key, workers, turns, claimed =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local life, prefix, first, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local lease_end = redis.call('ZSCORE', workers, life)
@@ -24,21 +28,26 @@ end
 redis.call('LLEN', list)
 redis.call('LLEN', wake)
 redis.call('HLEN', claimed)
+local next_number = tonumber(redis.call('HGET', turns, life) or 0)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused = redis.call('EXISTS', paused_key)
 
-local function claim_id(position)
-  return prefix .. string.format('%010x', first + position - 1)
+local function claim_id(number)
+  return prefix .. string.format('%010x', number)
 end
 
+-- What stands under numbers that were used already, the first unbroken run of it.
 local elements = {}
-if ARGV[5] == '1' then
-  for position = 1, limit do
-    local element = redis.call('HGET', claimed, claim_id(position))
-    if not element then break end
-    elements[position] = element
+while first < next_number and #elements < limit do
+  local element = redis.call('HGET', claimed, claim_id(first + #elements))
+  if element then
+    elements[#elements + 1] = element
+  elseif #elements == 0 then
+    first = first + 1
+  else
+    break
   end
 end
 
@@ -60,10 +69,11 @@ if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 th
     for position = 1, count do
       local element = oldest_last[count + 1 - position]
       elements[position] = element
-      fields[2 * position - 1] = claim_id(position)
+      fields[2 * position - 1] = claim_id(first + position - 1)
       fields[2 * position] = element
     end
     redis.call('HSET', claimed, unpack(fields))
+    redis.call('HSET', turns, life, first + count)
   end
 end
 
@@ -81,9 +91,12 @@ if next_due[2] then
   due = math.max(0, tonumber(next_due[2]) - now)
 end
 
+-- Any of them, so that one whose recovery keeps failing does not hide the others.
 local expired = ''
-for _, other in ipairs(redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 2)) do
+local ended = redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 16)
+for offset = 1, #ended do
+  local other = ended[(now + offset) % #ended + 1]
   if other ~= life then expired = other end
 end
 
-return {1, now, due, waiting, paused, expired, unpack(elements)}
+return {1, now, due, waiting, paused, expired, first, unpack(elements)}

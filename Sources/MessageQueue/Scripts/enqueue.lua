@@ -18,12 +18,8 @@ local list, wake, later, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local most, remember = tonumber(ARGV[1]), tonumber(ARGV[2])
 local messages = (#ARGV - 2) / 3
 
-local waiting = redis.call('LLEN', list)
-if most > 0 and waiting + messages > most then
-  return {-1, waiting}
-end
-
 -- A key of the wrong type must be found before the first write, so that nothing is half done.
+local waiting = redis.call('LLEN', list)
 redis.call('LLEN', wake)
 redis.call('ZCARD', later)
 redis.call('HLEN', stats)
@@ -51,6 +47,10 @@ for message = 1, messages do
       at_once[#at_once + 1] = payload
     end
   end
+end
+
+if most > 0 and #at_once > 0 and waiting + #at_once > most then
+  return {-1, waiting}
 end
 
 -- unpack() puts its values on Lua's stack, which takes some 8,000.

@@ -1,11 +1,12 @@
 -- Strikes off a life that stops of its own will.
 --
--- KEYS  1 workers   2 claimed hash of the life
+-- KEYS  1 workers   2 turns   3 claimed hash of the life
 -- ARGV  1 life
 -- Returns 1, or 0 when it still holds claims: they stay, and are recovered when its lease ends.
 
-if redis.call('HLEN', KEYS[2]) > 0 then
+if redis.call('HLEN', KEYS[3]) > 0 then
   return 0
 end
 redis.call('ZREM', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
 return 1

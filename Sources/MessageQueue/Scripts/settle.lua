@@ -82,6 +82,7 @@ if counts['dead_total'] then
   end
   if #dropped > 0 then
     redis.call('ZREM', dead, unpack(dropped))
+    redis.call('HINCRBY', stats, 'dead_dropped', #dropped)
   end
 end
 
