@@ -31,7 +31,6 @@ private struct RandomWalk {
   var workers: [RandomWorker] = (0..<3).map { RandomWorker(life: WorkerLife(name: "w\($0)")) }
   var pushed = 0
   var plainPushes = 0
-  var dropped = 0
 
   mutating func step() async throws {
     let index = Int.random(in: workers.indices, using: &generator)
@@ -80,10 +79,8 @@ private struct RandomWalk {
       limit: Int.random(in: 0...4, using: &generator)
     )
     var answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
-    note(answer.settled)
     if Bool.random(using: &generator) {
       answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
-      note(answer.settled)
     }
     let settled = Set(settlements.map(\.claimID))
     worker.hand.removeAll { settled.contains($0.claimID) }
@@ -109,10 +106,8 @@ private struct RandomWalk {
     let lives = try await test.queue.inspect().workers.map(\.life)
     guard let life = lives.randomElement(using: &generator) else { return }
     guard let claims = try await test.queue.fence(life, superseded: true, limit: 2) else { return }
-    note(try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life), bounds: bounds))
+    _ = try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life), bounds: bounds)
   }
-
-  private mutating func note(_ answer: SettleAnswer?) { dropped += answer?.dropped.count ?? 0 }
 
   /// Time passes for what is scheduled.
   private func makeDue() async throws {
