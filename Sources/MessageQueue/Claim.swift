@@ -11,11 +11,23 @@ package struct ClaimRequest: Sendable, Equatable {
   package let firstNumber: Int
   /// 0...``mostPerCall``. 0 claims nothing and only looks.
   package let limit: Int
+  /// How many crashes make a message a suspect, which is claimed alone.
+  package let suspectAfter: Int
+  /// Whether the worker has nothing in hand, and so may claim a suspect.
+  package let isEmptyHanded: Bool
 
-  package init(life: WorkerLife, firstNumber: Int, limit: Int) {
+  package init(
+    life: WorkerLife,
+    firstNumber: Int,
+    limit: Int,
+    suspectAfter: Int = 2,
+    isEmptyHanded: Bool = true
+  ) {
     self.life = life
     self.firstNumber = firstNumber
     self.limit = min(limit, Self.mostPerCall)
+    self.suspectAfter = suspectAfter
+    self.isEmptyHanded = isEmptyHanded
   }
 }
 
@@ -30,6 +42,8 @@ package struct ClaimAnswer: Sendable, Equatable {
   /// How many messages wait, after this claim.
   package var waiting: Int
   package var paused: Bool
+  /// A suspect is next in line, and waits for an empty hand.
+  package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
   package var expired: WorkerLife?
 }
@@ -44,6 +58,8 @@ extension MessageQueue {
     call.append("\(request.life.epoch)-")
     call.append(request.firstNumber)
     call.append(request.limit)
+    call.append(request.suspectAfter)
+    call.append(request.isEmptyHanded ? "1" : "0")
     return call
   }
 
@@ -51,12 +67,12 @@ extension MessageQueue {
   func claimAnswer(_ reply: RedisReply, to request: ClaimRequest) throws(RedisError) -> ClaimAnswer? {
     let fields = try reply.elements(1, of: .claim)
     if fields[0].integer == 0 { return nil }
-    let head = try reply.elements(7, of: .claim)
+    let head = try reply.elements(8, of: .claim)
     let due = head[2].integer ?? -1
-    let number = Int(head[6].integer ?? 0)
+    let number = Int(head[7].integer ?? 0)
     var messages: [ClaimedMessage] = []
-    messages.reserveCapacity(fields.count - 7)
-    for (offset, field) in fields.dropFirst(7).enumerated() {
+    messages.reserveCapacity(fields.count - 8)
+    for (offset, field) in fields.dropFirst(8).enumerated() {
       let element = Element(field.bytes ?? [])
       messages.append(
         ClaimedMessage(
@@ -74,7 +90,8 @@ extension MessageQueue {
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: Int(head[3].integer ?? 0),
       paused: head[4].integer == 1,
-      expired: head[5].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) }
+      isBlocked: head[5].integer == 1,
+      expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) }
     )
   }
 }

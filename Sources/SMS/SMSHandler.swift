@@ -60,6 +60,16 @@ package struct SMSHandler: MessageHandler {
     return HandledMessage(outcome, fields: fields)
   }
 
+  package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {
+    let message = try? TextMessage.decode(
+      payload: claimed.payload,
+      assignedID: claimed.assignedID,
+      defaultCountryCode: defaultCountryCode
+    )
+    guard let message else { return ["id": "\(claimed.assignedID)"] }
+    return ["id": "\(message.id)", "to": "\(showNumbers ? message.to.e164 : message.to.masked)"]
+  }
+
   private static func outcome(of answer: GatewayAnswer, fields: inout Logger.Metadata) -> Outcome {
     switch answer {
     case .accepted(let providerID, let segments):

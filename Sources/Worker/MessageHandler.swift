@@ -10,6 +10,10 @@ package protocol MessageHandler: Sendable {
   /// - Parameter now: the present by the Redis server's clock, in Unix milliseconds. A worker host's own clock may jump,
   ///   so whatever expires must be compared with this one.
   func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage
+
+  /// Fields that name a message in the log when it is not handled but buried, such as `id` and `to`. Must not be what
+  /// kills a worker: it is called for messages that may have killed one.
+  func describe(_ message: ClaimedMessage) -> Logger.Metadata
 }
 
 /// What became of one message, and what to say of it in the log.

@@ -17,6 +17,8 @@ final class QueueSession {
   var nextNumber = 0
   /// False while the last claim found the queue empty and the bell has not rung since.
   var mayHaveMessages = true
+  /// A suspect is next in line: nothing more can be claimed before the worker's hands are empty.
+  var isBlocked = false
   /// True while the waiter is in BLPOP.
   var isWaiting = false
   /// When the next scheduled message or retry is due, as of the last claim.

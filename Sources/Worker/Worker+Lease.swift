@@ -61,6 +61,7 @@ extension Worker {
     let settlements = claims.map { recovered($0) }
     let answer = try await session.queue.settle(settlements, of: .fenced(life), bounds: options.deadLetters)
     session.mayHaveMessages = true
+    if answer?.settled == claims.count { reportBuried(zip(claims, settlements), session) }
     logger.warning(
       "recovered",
       metadata: [
@@ -70,6 +71,17 @@ extension Worker {
       ]
     )
     reportDropped(answer?.dropped ?? [], session)
+  }
+
+  private func reportBuried(_ recovered: some Sequence<(ClaimedMessage, Settlement)>, _ session: QueueSession) {
+    for (message, settlement) in recovered {
+      guard case .dead(let element) = settlement.verb else { continue }
+      var fields = handler.describe(message)
+      fields["queue"] = "\(session.queue.name)"
+      fields["attempt"] = "\(message.attempt)"
+      fields["reason"] = "\(element.reason ?? "")"
+      logger.warning("dead", metadata: fields)
+    }
   }
 
   /// What becomes of a message whose worker went away with it in hand.

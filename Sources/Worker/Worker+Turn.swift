@@ -9,7 +9,7 @@ extension Worker {
 
   /// How many messages there is room for.
   var claimLimit: Int {
-    control.phase == .running && successor == nil ? max(0, options.concurrency - inHand) : 0
+    control.phase == .running && successor == nil && !hasSuspect ? max(0, options.concurrency - inHand) : 0
   }
 
   func needsTurn(_ session: QueueSession) -> Bool {
@@ -17,7 +17,7 @@ extension Worker {
     // What is given back goes back in one turn, so that it stands in the queue in its old order.
     if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
     return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
-      || session.mayHaveMessages && claimLimit > 0
+      || session.mayHaveMessages && claimLimit > 0 && (!session.isBlocked || inHand == 0)
   }
 
   func takeTurn(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
@@ -28,7 +28,13 @@ extension Worker {
     if let unanswered = session.unanswered {
       turn = unanswered
     } else {
-      let request = ClaimRequest(life: session.life, firstNumber: session.nextNumber, limit: claimLimit)
+      let request = ClaimRequest(
+        life: session.life,
+        firstNumber: session.nextNumber,
+        limit: claimLimit,
+        suspectAfter: options.suspectAfter,
+        isEmptyHanded: inHand == 0
+      )
       if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
@@ -58,7 +64,8 @@ extension Worker {
       return
     }
     if turn.request.limit > 0 {
-      if claimed.messages.count == turn.request.limit { session.mayHaveMessages = true }
+      session.isBlocked = claimed.isBlocked
+      if claimed.messages.count == turn.request.limit || claimed.isBlocked { session.mayHaveMessages = true }
       session.nextDue = claimed.nextDue.map { .now + $0 }
     }
     session.nextNumber = claimed.nextNumber
@@ -70,6 +77,7 @@ extension Worker {
   private func collect(_ session: QueueSession) {
     let finished = session.finished.takeAll()
     inHand -= finished.count
+    if inHand == 0 { hasSuspect = false }
     let late = finished.filter { $0.life != session.life }
     if late.isEmpty {
       session.unsettled += finished
@@ -130,6 +138,7 @@ extension Worker {
     _ group: inout DiscardingTaskGroup
   ) {
     inHand += 1
+    if message.history.crashes >= options.suspectAfter { hasSuspect = true }
     let (life, lease, finished) = (session.life, session.lease, session.finished)
     // Claimed by a turn whose answer was lost, and the stop came in between.
     let tooLate = control.phase >= .draining

@@ -33,6 +33,8 @@ package actor Worker {
   let sessions: [QueueSession]
   /// Messages that were handed to handlers and have not been taken back from them.
   var inHand = 0
+  /// A suspect is in hand, and nothing else may join it.
+  var hasSuspect = false
   /// Messages that handlers gave back because they were cut short.
   nonisolated let givenBack = Atomic(0)
   var outage = Outage()

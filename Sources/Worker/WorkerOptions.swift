@@ -22,6 +22,8 @@ package struct WorkerOptions: Sendable {
   package var maxAttempts = 10
   /// Crashes with the message in hand before it is given up as poison.
   package var maxCrashes = 3
+  /// Crashes after which a message is handled alone: one more, and it must be clear that it was this one's.
+  var suspectAfter: Int { max(1, maxCrashes - 1) }
   package var backoff = Backoff(base: .seconds(2), max: .seconds(600))
   package var afterCrash = AfterCrash.resend
   package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))

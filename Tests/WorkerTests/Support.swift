@@ -22,6 +22,10 @@ final class TestHandler: MessageHandler {
   }
 }
 
+extension TestHandler {
+  func describe(_ message: ClaimedMessage) -> Logger.Metadata { ["id": "\(message.text)"] }
+}
+
 extension ClaimedMessage {
   var text: String { String(decoding: payload, as: UTF8.self) }
 }

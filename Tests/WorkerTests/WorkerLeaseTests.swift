@@ -1,4 +1,6 @@
 import MessageQueue
+import RedisClient
+import Synchronization
 import TestSupport
 import Testing
 
@@ -72,6 +74,37 @@ import Testing
     #expect(handler.handled.isEmpty)
     #expect(try await queue.lines()[0].contains("m1<"))
     #expect(try await queue.lines()[0].contains("crashes=2 reason=poison: in hand in 2 crashes"))
+  }
+
+  @Test("A message that may be poison is handled while nothing else is in hand, and the others go on after it")
+  func suspect() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let inHand = Mutex((now: 0, besideSuspect: 0))
+    let handler = TestHandler { message in
+      let beside = inHand.withLock { inHand in
+        inHand.now += 1
+        return inHand.now - 1
+      }
+      try? await Task.sleep(for: .milliseconds(3))
+      inHand.withLock {
+        if message.history.crashes > 0 { $0.besideSuspect += beside + $0.now - 1 }
+        $0.now -= 1
+      }
+      return .sent
+    }
+    for number in 1...60 {
+      // Every tenth has been in two crashes.
+      let history = MessageHistory(id: "\(number)", crashes: number % 10 == 0 ? 2 : 0)
+      var push = RedisCommand("LPUSH", queue.name.description)
+      push.append(Element(history: history, payload: [UInt8]("m\(number)".utf8)).sealed)
+      _ = try await queue.redis.run(push)
+    }
+    let worker = RunningWorker([queue], on: server, handler) { $0.concurrency = 8 }
+    try await queue.drained()
+    await worker.stop()
+    #expect(handler.handled.count == 60)
+    #expect(inHand.withLock(\.besideSuspect) == 0)
   }
 
   @Test("A worker whose claims were taken over records nothing of them, says so, and begins a new life")

@@ -4,12 +4,15 @@
 --       7 claimed hash of this life
 -- ARGV  1 life: the worker's identity in this run of it
 --       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
--- Returns {1, now, due, waiting, paused, expired, number, element...}: Redis' time in ms; ms until the next scheduled
---       message is due, -1 for none; how many still wait; 1 while paused; another life whose lease has ended, '' for none;
---       and what was claimed: element i has the claim id prefix .. number + i - 1.
+--       5 how many crashes make a message a suspect   6 1 when the worker has nothing in hand
+-- Returns {1, now, due, waiting, paused, blocked, expired, number, element...}: Redis' time in ms; ms until the next
+--       scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
+--       worker's hands are not empty; another life whose lease has ended, '' for none; and what was claimed: element i has
+--       the claim id prefix .. number + i - 1.
 --       {0}: the worker is not registered any more, its claims are another's.
 --
--- Keeps: a message is in the list, in later, or in one claimed hash. The first write removes, so that a full Redis can
+-- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
+-- with it to the dead letters. A message is in the list, in later, or in one claimed hash. The first write removes, so that a full Redis can
 -- still be drained. Nothing is claimed outside a lease. A number is used once: turns holds the next one of each life, and
 -- a call with an older one claims nothing and returns what stands under its numbers. So a call may be repeated when its
 -- answer was lost, and it may even arrive after its repeat (a proxy, a slow network): what it claims then stands under
@@ -38,8 +41,15 @@ local function claim_id(number)
   return prefix .. string.format('%010x', number)
 end
 
+local function is_suspect(element)
+  if string.sub(element, 1, 7) ~= 'smsq1 {' then return false end
+  local readable, header = pcall(cjson.decode, string.match(element, '^smsq1 ([^\n]*)\n') or '')
+  return readable and (tonumber(header.crashes) or 0) >= tonumber(ARGV[5])
+end
+
 -- What stands under numbers that were used already, the first unbroken run of it.
 local elements = {}
+local blocked = 0
 while first < next_number and #elements < limit do
   local element = redis.call('HGET', claimed, claim_id(first + #elements))
   if element then
@@ -63,6 +73,19 @@ if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 th
 
   local oldest_last = redis.call('LRANGE', list, -limit, -1)
   local count = #oldest_last
+  for position = 1, count do
+    if is_suspect(oldest_last[count + 1 - position]) then
+      if position == 1 and ARGV[6] == '1' then
+        oldest_last = {oldest_last[count]}
+        count = 1
+      else
+        blocked = position == 1 and 1 or 0
+        oldest_last = {unpack(oldest_last, count + 2 - position)}
+        count = position - 1
+      end
+      break
+    end
+  end
   if count > 0 then
     redis.call('LTRIM', list, 0, -count - 1)
     local fields = {}
@@ -78,7 +101,7 @@ if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 th
 end
 
 local waiting = redis.call('LLEN', list)
-if waiting > 0 and paused == 0 and redis.call('LLEN', wake) < 8 then
+if waiting > 0 and paused == 0 and blocked == 0 and redis.call('LLEN', wake) < 8 then
   -- What is left behind is for the next worker: workers wake in a chain, not in a herd. A removal comes first, because
   -- at maxmemory a script whose first write adds is refused.
   redis.call('LTRIM', wake, 0, 7)
@@ -99,4 +122,4 @@ for offset = 1, #ended do
   if other ~= life then expired = other end
 end
 
-return {1, now, due, waiting, paused, expired, first, unpack(elements)}
+return {1, now, due, waiting, paused, blocked, expired, first, unpack(elements)}
