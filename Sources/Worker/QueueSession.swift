@@ -31,8 +31,9 @@ final class QueueSession {
   /// Lives whose claims this worker takes back, and why.
   var toRecover: [WorkerLife: RecoverReason] = [:]
 
-  /// Nothing starts after it: the claims may be another's by then. Read by handlers just before they start.
-  let lease = LeaseClock()
+  /// Nothing of this life starts after it: the claims may be another's by then. Read by handlers just before they start,
+  /// so each life has one of its own: a message of the last life must not start because the next one has a lease.
+  var lease = LeaseClock()
   var renewAt: ContinuousClock.Instant
   /// After a failure: not before this.
   var retryAt: ContinuousClock.Instant

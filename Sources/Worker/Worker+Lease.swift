@@ -45,6 +45,7 @@ extension Worker {
     session.unsettled = []
     session.unanswered = nil
     session.life = WorkerLife(name: options.name)
+    session.lease = LeaseClock()
     session.isRegistered = false
     session.nextNumber = 0
   }

@@ -7,9 +7,17 @@ extension Worker {
   /// The most outcomes that one turn settles: bounds the time that Redis spends in one script.
   private static let mostSettledPerTurn = 2_000
 
-  /// How many messages there is room for.
-  var claimLimit: Int {
-    control.phase == .running && successor == nil && !hasSuspect ? max(0, options.concurrency - inHand) : 0
+  /// How many messages of this queue there is room for.
+  func claimLimit(_ session: QueueSession) -> Int {
+    guard control.phase == .running, successor == nil, !hasSuspect else { return 0 }
+    if inHand > 0 {
+      // A suspect that is next in this queue, or in a more urgent one, waits for an empty hand, and must get it.
+      for other in sessions {
+        if other.isBlocked { return 0 }
+        if other === session { break }
+      }
+    }
+    return max(0, options.concurrency - inHand)
   }
 
   func needsTurn(_ session: QueueSession) -> Bool {
@@ -17,7 +25,7 @@ extension Worker {
     // What is given back goes back in one turn, so that it stands in the queue in its old order.
     if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
     return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
-      || session.mayHaveMessages && claimLimit > 0 && (!session.isBlocked || inHand == 0)
+      || session.mayHaveMessages && claimLimit(session) > 0
   }
 
   func takeTurn(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
@@ -31,7 +39,7 @@ extension Worker {
       let request = ClaimRequest(
         life: session.life,
         firstNumber: session.nextNumber,
-        limit: claimLimit,
+        limit: claimLimit(session),
         suspectAfter: options.suspectAfter,
         isEmptyHanded: inHand == 0
       )

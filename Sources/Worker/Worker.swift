@@ -162,7 +162,7 @@ package actor Worker {
   /// Sends the waiter to wait for the bell, unless the worker's hands are full: it must not take wake tokens that idle
   /// workers wait for.
   private func armWaiter(_ session: QueueSession) {
-    guard claimLimit > 0, session.isRegistered, !session.isWaiting, !session.mayHaveMessages else { return }
+    guard claimLimit(session) > 0, session.isRegistered, !session.isWaiting, !session.mayHaveMessages else { return }
     session.isWaiting = true
     let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? options.wakeTimeout
     session.waiter.wait(atMost: min(options.wakeTimeout, untilDue))
