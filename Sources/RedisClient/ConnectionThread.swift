@@ -1,4 +1,5 @@
 import CHiredis
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -13,7 +14,8 @@ final class ConnectionThread: SerialExecutor {
   }
 
   private let state = Mutex(State())
-  private let wakeUps = WakeUps()
+  /// Counts, so that a job that comes before the wait is not missed.
+  private let wakeUps = DispatchSemaphore(value: 0)
 
   /// - Parameter name: shown by `top -H` and debuggers; Linux keeps the first 15 bytes.
   init(name: String) {
@@ -79,23 +81,4 @@ final class ConnectionThread: SerialExecutor {
       self.thread = thread
     }
   }
-}
-
-/// A counting semaphore: a signal that comes before the wait is not lost.
-///
-/// `@unchecked Sendable` because sem_t is made to be used from several threads, and the pointer never changes.
-private final class WakeUps: @unchecked Sendable {
-  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-  init() { sem_init(semaphore, 0, 0) }
-
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
-
-  func signal() { sem_post(semaphore) }
-
-  /// Returns after a signal, or early when a Unix signal interrupts it: the caller looks at its state again anyway.
-  func wait() { sem_wait(semaphore) }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Synchronization
 
@@ -18,7 +19,7 @@ final class LineWriter: Sendable {
 
   private let descriptor: Int32
   private let state = Mutex(State())
-  private let wakeUps = Semaphore()
+  private let wakeUps = DispatchSemaphore(value: 0)
   private let droppedLine: @Sendable (Int) -> [UInt8]
 
   /// - Parameter droppedLine: makes the line that says how many lines are missing.
@@ -105,22 +106,4 @@ final class LineWriter: Sendable {
       return true
     }
   }
-}
-
-/// A counting semaphore: a signal that comes before the wait is not lost.
-///
-/// `@unchecked Sendable` because sem_t is made to be used from several threads, and the pointer never changes.
-private final class Semaphore: @unchecked Sendable {
-  private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-  init() { sem_init(semaphore, 0, 0) }
-
-  deinit {
-    sem_destroy(semaphore)
-    semaphore.deallocate()
-  }
-
-  func signal() { sem_post(semaphore) }
-
-  func wait() { sem_wait(semaphore) }
 }
