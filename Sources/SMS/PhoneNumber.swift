@@ -53,7 +53,12 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The number with its middle hidden, for logs: `+86138****8000`. At least four digits are hidden.
-  package var masked: String { Redacted.number(e164) }
+  package var masked: String {
+    // From 13 digits on it is six characters and four, and nothing to count: this is done for each line of a log.
+    let bytes = e164.utf8
+    guard bytes.count >= 14 else { return Redacted.number(e164) }
+    return String(e164[..<bytes.index(bytes.startIndex, offsetBy: 6)]) + "****" + String(e164.suffix(4))
+  }
 
   /// The number in full. Write ``masked`` to logs.
   package var description: String { e164 }

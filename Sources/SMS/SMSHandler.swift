@@ -27,37 +27,53 @@ package struct SMSHandler: MessageHandler {
         defaultCountryCode: defaultCountryCode
       )
     } catch {
-      var fields: Logger.Metadata = ["id": "\(claimed.assignedID)"]
-      fields.setFailure(code: error.code.rawValue, reason: error.description)
-      return HandledMessage(.dead(reason: "\(error.code): \(error)"), fields: fields)
+      return HandledMessage(.dead(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
+        ["code": "\(error.code)"]
+      }
     }
-
-    var fields: Logger.Metadata = [
-      "id": "\(message.id)",
-      "to": "\(showNumbers ? message.to.e164 : message.to.masked)",
-      "segments": "\(message.segmentation.segments)",
-    ]
     if let expiresAt = message.expiresAt, expiresAt <= now {
-      fields["expires_at"] = "\(Timestamp.rfc3339(expiresAt))"
-      return HandledMessage(.expired, fields: fields)
+      return HandledMessage(.expired, id: message.id) {
+        fields(of: message).merging(["expires_at": "\(Timestamp.rfc3339(expiresAt))"]) { $1 }
+      }
     }
 
-    fields["gateway"] = "\(gateway.name)"
     let start = ContinuousClock.now
     let outcome: Outcome
+    var answer: GatewayAnswer?
     do {
-      let answer = try await gateway.send(message, attempt: claimed.attempt)
-      outcome = Self.outcome(of: answer, fields: &fields)
+      let given = try await gateway.send(message, attempt: claimed.attempt)
+      answer = given
+      outcome = Self.outcome(of: given)
     } catch is CancellationError {
       outcome = .unfinished
     } catch {
       // Nobody knows whether the message was sent. To send it twice is the smaller harm.
-      let reason = "\(error)"
-      fields.setFailure(code: "no_answer", reason: reason)
-      outcome = .retry(reason: "no_answer: \(reason)", after: nil)
+      outcome = .retry(reason: "no_answer: \(error)", after: nil)
     }
-    fields["ms"] = "\(Int64((ContinuousClock.now - start) / .milliseconds(1)))"
-    return HandledMessage(outcome, fields: fields)
+    let time = ContinuousClock.now - start
+    return HandledMessage(outcome, id: message.id) { [answer] in
+      var fields = fields(of: message)
+      fields["gateway"] = "\(gateway.name)"
+      fields["ms"] = "\(Int64(time / .milliseconds(1)))"
+      switch answer {
+      case .accepted(let providerID, let segments):
+        fields["provider_id"] = "\(providerID)"
+        // The provider's bill counts, where it differs from ours.
+        fields["segments"] = "\(segments)"
+      case .temporaryFailure(let code, _, _), .permanentFailure(let code, _):
+        fields["code"] = "\(code)"
+      case nil:
+        fields["code"] = outcome == .unfinished ? nil : "no_answer"
+      }
+      return fields
+    }
+  }
+
+  private func fields(of message: TextMessage) -> Logger.Metadata {
+    [
+      "to": "\(showNumbers ? message.to.e164 : message.to.masked)",
+      "segments": "\(message.segmentation.segments)",
+    ]
   }
 
   package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {
@@ -70,26 +86,12 @@ package struct SMSHandler: MessageHandler {
     return ["id": "\(message.id)", "to": "\(showNumbers ? message.to.e164 : message.to.masked)"]
   }
 
-  private static func outcome(of answer: GatewayAnswer, fields: inout Logger.Metadata) -> Outcome {
+  private static func outcome(of answer: GatewayAnswer) -> Outcome {
     switch answer {
-    case .accepted(let providerID, let segments):
-      fields["provider_id"] = "\(providerID)"
-      // The provider's bill counts, where it differs from ours.
-      fields["segments"] = "\(segments)"
-      return .sent
+    case .accepted: .sent
     case .temporaryFailure(let code, let reason, let retryAfter):
-      fields.setFailure(code: code, reason: reason)
-      return .retry(reason: "\(code): \(reason)", after: retryAfter)
-    case .permanentFailure(let code, let reason):
-      fields.setFailure(code: code, reason: reason)
-      return .dead(reason: "\(code): \(reason)")
+      .retry(reason: "\(code): \(reason)", after: retryAfter)
+    case .permanentFailure(let code, let reason): .dead(reason: "\(code): \(reason)")
     }
-  }
-}
-
-extension Logger.Metadata {
-  fileprivate mutating func setFailure(code: String, reason: String) {
-    self["code"] = "\(code)"
-    self["reason"] = "\(reason)"
   }
 }

@@ -3,7 +3,7 @@ import MessageQueue
 
 /// What the worker does with a message. The worker itself knows nothing of what a message means.
 package protocol MessageHandler: Sendable {
-  /// Handles one message. Called once a claim, many at a time, each in a task of its own.
+  /// Handles one message. Called once a claim, many at a time.
   ///
   /// Cancellation means that the worker must stop now: return ``Outcome/unfinished`` as soon as possible.
   ///
@@ -18,12 +18,16 @@ package protocol MessageHandler: Sendable {
 
 /// What became of one message, and what to say of it in the log.
 package struct HandledMessage: Sendable {
-  package var outcome: Outcome
-  /// Fields for the event's log line, such as `id`, `to`, `segments`, `gateway`.
-  package var fields: Logger.Metadata
+  package let outcome: Outcome
+  /// What the log calls the message.
+  package let id: String
+  /// Fields for the event's log line, such as `to`, `segments`, `gateway`. Made only where the line is written: they cost
+  /// more than all the rest that the worker does for a message.
+  package let fields: @Sendable () -> Logger.Metadata
 
-  package init(_ outcome: Outcome, fields: Logger.Metadata) {
+  package init(_ outcome: Outcome, id: String, fields: @escaping @Sendable () -> Logger.Metadata = { [:] }) {
     self.outcome = outcome
+    self.id = id
     self.fields = fields
   }
 }

@@ -9,7 +9,7 @@ extension Worker {
   var mayRegister: Bool { control.phase < .draining && successor == nil }
 
   /// Acts on a phase that is new: says so, and sets its clock.
-  func notePhase(_ group: inout DiscardingTaskGroup) {
+  func notePhase() {
     if control.phase == .quiet && !saidQuiet {
       saidQuiet = true
       logger.notice("quiet", metadata: ["in_hand": "\(inHand)"])
@@ -25,7 +25,7 @@ extension Worker {
     if control.phase == .aborting && abortUntil == nil {
       abortUntil = .now + Self.abortTime
       if inHand > 0 { logger.warning("giving-back", metadata: ["in_hand": "\(inHand)"]) }
-      group.cancelAll()
+      dispatcher.cancel()
       ring(after: Self.abortTime / 2)
       Task { [commands, control] in
         try? await Task.sleep(for: Self.abortTime)
@@ -44,7 +44,7 @@ extension Worker {
       sum + session.unsettled.count + (session.unanswered.map { max(1, $0.settling.count) } ?? 0)
     }
     if open == 0 {
-      let count = givenBack.load(ordering: .relaxed)
+      let count = dispatcher.givenBackCount
       return count == 0 ? .clean : .unfinished(count)
     }
     if let abortUntil, ContinuousClock.now >= abortUntil { return .unfinished(open) }

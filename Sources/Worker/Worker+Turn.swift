@@ -28,7 +28,7 @@ extension Worker {
       || session.mayHaveMessages && claimLimit(session) > 0
   }
 
-  func takeTurn(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
+  func takeTurn(_ session: QueueSession) async throws(RedisError) {
     collect(session)
     guard needsTurn(session) else { return }
 
@@ -78,7 +78,7 @@ extension Worker {
     }
     session.nextNumber = claimed.nextNumber
     if let expired = claimed.expired, session.toRecover[expired] == nil { session.toRecover[expired] = .expired }
-    for message in claimed.messages { start(message, now: claimed.now, session, &group) }
+    start(claimed.messages, now: claimed.now, session)
   }
 
   /// Takes what handlers have finished. Outcomes of an earlier life are too late: the claims are another's.
@@ -139,30 +139,20 @@ extension Worker {
     }
   }
 
-  private func start(
-    _ message: ClaimedMessage,
-    now: Int64,
-    _ session: QueueSession,
-    _ group: inout DiscardingTaskGroup
-  ) {
-    inHand += 1
-    if message.history.crashes >= options.suspectAfter { hasSuspect = true }
-    let (life, lease, finished) = (session.life, session.lease, session.finished)
-    // Claimed by a turn whose answer was lost, and the stop came in between.
-    let tooLate = control.phase >= .draining
-    group.addTask { [self] in
-      let handled: HandledMessage? =
-        tooLate || !lease.holds ? nil : await handler.handle(message, now: now)
-      let settlement = settle(message, handled)
-      if finished.put(Finished(settlement: settlement, life: life, messageID: handled?.id ?? message.assignedID)) {
-        control.ring()
-      }
-    }
+  private func start(_ messages: [ClaimedMessage], now: Int64, _ session: QueueSession) {
+    if messages.isEmpty { return }
+    inHand += messages.count
+    if messages.contains(where: { $0.history.crashes >= options.suspectAfter }) { hasSuspect = true }
+    let claims = Dispatcher.Claims(
+      life: session.life,
+      lease: session.lease,
+      finished: session.finished,
+      now: now,
+      // A turn whose answer was lost is repeated during a stop as well.
+      isTooLate: control.phase >= .draining
+    )
+    dispatcher.start(messages, claims)
   }
-}
-
-extension HandledMessage {
-  fileprivate var id: String? { fields["id"].map { "\($0)" } }
 }
 
 extension Settlement.Verb {

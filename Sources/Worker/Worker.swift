@@ -2,15 +2,14 @@ import Glibc
 import Logging
 import MessageQueue
 import RedisClient
-import Synchronization
 
-/// Claims messages, hands each to a handler in a task of its own, and settles what becomes of it.
+/// Claims messages, has each handled, and settles what becomes of it.
 ///
 /// One loop does everything that talks to Redis, one step after the other: it registers, renews, settles and claims in one
 /// round trip, and recovers what others left behind. So no two of these can cross. It runs when the bell rings: a handler
 /// finished, a queue's waiter came back, a timer went off, or a signal changed the phase.
 ///
-///     waiter (BLPOP) --ring--> loop --claim--> handler tasks --outcome--> box --ring--> loop --settle-->
+///     waiter (BLPOP) --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
 ///
 /// Failure never ends the loop. A turn whose answer was lost is repeated as it was until it is answered, which is safe
 /// because claims are numbered and each settlement is guarded by its own claim.
@@ -24,9 +23,10 @@ package actor Worker {
     case superseded(by: WorkerLife)
   }
 
-  nonisolated let options: WorkerOptions
-  nonisolated let handler: any MessageHandler
-  nonisolated let logger: Logger
+  let options: WorkerOptions
+  let handler: any MessageHandler
+  let logger: Logger
+  let dispatcher: Dispatcher
   package nonisolated let control = WorkerControl()
 
   let commands: RedisConnection
@@ -35,8 +35,6 @@ package actor Worker {
   var inHand = 0
   /// A suspect is in hand, and nothing else may join it.
   var hasSuspect = false
-  /// Messages that handlers gave back because they were cut short.
-  nonisolated let givenBack = Atomic(0)
   var outage = Outage()
   var saidQuiet = false
   var drainUntil: ContinuousClock.Instant?
@@ -54,6 +52,7 @@ package actor Worker {
     self.options = options
     self.handler = handler
     self.logger = logger
+    dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { [control] in control.ring() }
     // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
     let commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: options.lease / 2))
     self.commands = commands
@@ -82,17 +81,21 @@ package actor Worker {
         "pid": "\(getpid())",
       ]
     )
-    // The tasks live in a task of their own, so that a handler that does not heed its cancellation cannot hold up the end.
-    let (ends, ended) = AsyncStream.makeStream(of: End.self)
-    let pool = Task {
-      await withDiscardingTaskGroup { group in
-        ended.yield(await loop(&group))
-        group.cancelAll()
+    // Every third of a lease there is a renewal; twice as often, so that none comes much too late.
+    let beat = options.lease / 6
+    let end = await withDiscardingTaskGroup { group in
+      for (index, session) in sessions.enumerated() {
+        let waiter = session.waiter
+        group.addTask { await waiter.run { await self.waitIsOver(index) } }
       }
+      group.addTask { [control] in
+        while (try? await Task.sleep(for: beat)) != nil { control.ring() }
+      }
+      defer { group.cancelAll() }
+      return await loop()
     }
-    var iterator = ends.makeAsyncIterator()
-    let end = await iterator.next() ?? .clean
-    pool.cancel()
+    // Handlers that do not heed their cancellation do not hold up the end: they are in nobody's task group.
+    dispatcher.cancel()
 
     switch end {
     case .clean:
@@ -106,27 +109,17 @@ package actor Worker {
     return end
   }
 
-  private func loop(_ group: inout DiscardingTaskGroup) async -> End {
-    for (index, session) in sessions.enumerated() {
-      let waiter = session.waiter
-      group.addTask { await waiter.run { await self.waitIsOver(index) } }
-    }
-    // Twice in the time between two renewals, so that none comes much too late.
-    let beat = options.lease / 6
-    group.addTask { [control] in
-      while (try? await Task.sleep(for: beat)) != nil { control.ring() }
-    }
-
+  private func loop() async -> End {
     var rings = control.rings
     while true {
-      notePhase(&group)
+      notePhase()
       if let end = end() {
         await leave()
         return end
       }
       for session in sessions where ContinuousClock.now >= session.retryAt {
         do {
-          try await step(session, &group)
+          try await step(session)
         } catch {
           noteFailure(error, session)
           // The queues share the connection: if it is gone, the others would only say the same.
@@ -140,9 +133,9 @@ package actor Worker {
   }
 
   /// Everything that one queue needs now.
-  private func step(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
+  private func step(_ session: QueueSession) async throws(RedisError) {
     try await keepLease(session)
-    try await takeTurn(session, &group)
+    try await takeTurn(session)
     try await recover(session)
     armWaiter(session)
   }

@@ -18,7 +18,7 @@ final class TestHandler: MessageHandler {
 
   func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage {
     started.withLock { $0.append(message.text) }
-    return HandledMessage(await outcome(message), fields: ["id": "\(message.text)"])
+    return HandledMessage(await outcome(message), id: message.text)
   }
 }
 

@@ -1,0 +1,116 @@
+import Logging
+import MessageQueue
+import Synchronization
+
+/// Hands claimed messages to the handler, many at a time, and turns what becomes of each into a settlement and a log line.
+final class Dispatcher: Sendable {
+  /// What the messages of one claim have in common.
+  struct Claims: Sendable {
+    let life: WorkerLife
+    let lease: LeaseClock
+    let finished: FinishedBox
+    /// Redis' time at the claim, Unix ms.
+    let now: Int64
+    /// Not to be started any more: the stop came in between.
+    let isTooLate: Bool
+  }
+
+  private let handler: any MessageHandler
+  private let options: WorkerOptions
+  private let logger: Logger
+  /// Called when there is something to settle again.
+  private let ring: @Sendable () -> Void
+  private let lanes = Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)> {
+    await $0.dispatcher.dispatch($0.message, $0.claims)
+  }
+  private let givenBack = Atomic(0)
+
+  init(
+    handler: any MessageHandler,
+    options: WorkerOptions,
+    logger: Logger,
+    ring: @escaping @Sendable () -> Void
+  ) {
+    self.handler = handler
+    self.options = options
+    self.logger = logger
+    self.ring = ring
+  }
+
+  /// How many messages the handler gave back because it was cut short.
+  var givenBackCount: Int { givenBack.load(ordering: .relaxed) }
+
+  func start(_ messages: [ClaimedMessage], _ claims: Claims) {
+    lanes.add(messages.map { ($0, claims, self) })
+  }
+
+  /// Cuts all short that is in hand.
+  func cancel() { lanes.cancel() }
+
+  private func dispatch(_ message: ClaimedMessage, _ claims: Claims) async {
+    let handled = claims.isTooLate || !claims.lease.holds ? nil : await handler.handle(message, now: claims.now)
+    let finished = Finished(
+      settlement: settlement(of: message, handled),
+      life: claims.life,
+      messageID: handled?.id ?? message.assignedID
+    )
+    if claims.finished.put(finished) { ring() }
+  }
+
+  /// What an outcome means for the queue, and the line that says so.
+  ///
+  /// - Parameter handled: nil when the message was never started.
+  private func settlement(of message: ClaimedMessage, _ handled: HandledMessage?) -> Settlement {
+    guard let handled else { return Settlement(claimID: message.claimID, .back(message.element())) }
+
+    func fields(_ more: Logger.Metadata = [:]) -> Logger.Metadata {
+      var fields = handled.fields()
+      fields["id"] = "\(handled.id)"
+      fields["queue"] = "\(message.queue)"
+      fields["attempt"] = "\(message.attempt)"
+      return more.isEmpty ? fields : fields.merging(more) { $1 }
+    }
+
+    switch handled.outcome {
+    case .sent:
+      logger.info("sent", metadata: fields())
+      return Settlement(claimID: message.claimID, .sent)
+
+    case .expired:
+      logger.notice("expired", metadata: fields())
+      return Settlement(claimID: message.claimID, .expired)
+
+    case .retry(let reason, let after):
+      let failures = message.history.failures + 1
+      if failures >= options.maxAttempts {
+        return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields())
+      }
+      let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
+      logger.notice("retry", metadata: fields(["reason": "\(reason)", "retry_in_ms": "\(delay.milliseconds)"]))
+      return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
+
+    case .dead(let reason):
+      return bury(message, reason, failures: 0, fields())
+
+    case .unfinished:
+      givenBack.add(1, ordering: .relaxed)
+      if options.afterCrash == .hold {
+        return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
+      }
+      logger.warning("given-back", metadata: fields())
+      return Settlement(claimID: message.claimID, .back(message.element()))
+    }
+  }
+
+  private func bury(
+    _ message: ClaimedMessage,
+    _ reason: String,
+    failures: Int,
+    _ fields: Logger.Metadata
+  ) -> Settlement {
+    var fields = fields
+    fields["reason"] = "\(reason)"
+    logger.warning("dead", metadata: fields)
+    return Settlement(claimID: message.claimID, .dead(message.element(failures: failures, reason: reason)))
+  }
+}
