@@ -14,6 +14,7 @@ struct WorkerRedisTests {
     let lost = try await worker.logs("redis-lost")
     #expect(lost["error"]?.contains(server.url) == true)
     try await server.restart()
+    await bench.queue.redis.close()
     let back = try await worker.logs("redis-back")
     #expect(back["after"]?.hasSuffix("s") == true)
     try await bench.push(3)
@@ -32,6 +33,8 @@ struct WorkerRedisTests {
     for count in [50, 150, 250] {
       try await bench.eventually(sent: count)
       try await server.restart()
+      // The test's own connection is gone, too.
+      await bench.queue.redis.close()
     }
     try await bench.eventually(sent: 400)
     worker.send(SIGTERM)
@@ -144,7 +147,7 @@ struct WorkerRedisTests {
   private func isWaiting(_ bench: Bench) async throws -> Bool {
     let clients = try await bench.queue.redis.run(RedisCommand("CLIENT", "LIST")).string ?? ""
     return clients.split(separator: "\n").contains {
-      $0.contains("name=smsq-wait-\(bench.queue.name) ") && $0.contains("cmd=blpop") && $0.contains(" flags=b ")
+      $0.contains("name=smsq-wait-\(bench.queue.name) ") && $0.contains("cmd=blpop") && $0.contains(" flags=b")
     }
   }
 }

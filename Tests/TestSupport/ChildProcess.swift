@@ -143,12 +143,11 @@ package final class ChildProcess: Sendable {
   /// Waits for the end of the program and of what it writes, and kills it at the deadline.
   package func end(within deadline: Duration = .seconds(40)) async throws -> Result {
     do {
-      try await eventually(within: deadline, "\(name) ends; so far: \(stdout.suffix(2_000)) \(stderr)") {
-        !process.isRunning && out.hasEnded && error.hasEnded
-      }
+      try await eventually(within: deadline, "it ends") { !process.isRunning && out.hasEnded && error.hasEnded }
     } catch {
+      let state = "running: \(isRunning), pipes open: \(!out.hasEnded), \(!self.error.hasEnded)"
       send(SIGKILL)
-      throw error
+      throw NeverHappened(description: "\(name): \(error), \(state): \(stdout.suffix(2_000)) \(stderr)")
     }
     let code = process.terminationStatus + (process.terminationReason == .exit ? 0 : 128)
     return Result(stdout: stdout, stderr: stderr, code: code)
