@@ -4,7 +4,7 @@ import Synchronization
 /// A program that a test runs, with what it writes kept line by line.
 ///
 /// It ends with the object, and with the test process, however that ends: a watchdog holds the reading end of a pipe, and
-/// sees its end when the process that holds the writing end is gone.
+/// sees its end when the process that holds the writing end is gone. What the program itself has started goes with it.
 package final class ChildProcess: Sendable {
   package enum Input: Sendable {
     case none
@@ -88,7 +88,7 @@ package final class ChildProcess: Sendable {
     try process.run()
 
     watchdog.executableURL = URL(fileURLWithPath: "/bin/sh")
-    watchdog.arguments = ["-c", "read -r _ || kill -9 \(process.processIdentifier)"]
+    watchdog.arguments = ["-c", #"read -r _ || kill -9 "$0" $(cat "/proc/$0/task/$0/children")"#, "\(pid)"]
     watchdog.standardInput = watchdogPipe
     watchdog.standardOutput = FileHandle.nullDevice
     watchdog.standardError = FileHandle.nullDevice
