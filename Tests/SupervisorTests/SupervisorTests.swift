@@ -37,7 +37,7 @@ struct SupervisorTests {
 
   @Test("stop with messages in hand finishes them and ends with 0; start and restart bring it back under its name")
   func stopAndRestart() async throws {
-    let supervisor = try await PrivateSupervisor(["SMSQ_SIM_LATENCY": "1s"])
+    let supervisor = try await PrivateSupervisor(["SMSQ_SIM_LATENCY": "3s"])
     let queue = queue(supervisor)
     try await supervisor.push(40)
     try await eventually("all in hand") { try await queue.inspect().claimed == 40 }
@@ -99,7 +99,7 @@ struct SupervisorTests {
 
   @Test("kill -9 of one with messages in hand: it is started again, takes them back, and nothing is lost")
   func crash() async throws {
-    let supervisor = try await PrivateSupervisor(["SMSQ_SIM_LATENCY": "2s", "SMSQ_LEASE": "60s"])
+    let supervisor = try await PrivateSupervisor(["SMSQ_SIM_LATENCY": "4s", "SMSQ_LEASE": "60s"])
     // So that the other one cannot take anything.
     #expect(try await supervisor.control("stop", "sms:smsq-worker-1").code == 0)
     let queue = queue(supervisor)
