@@ -81,6 +81,12 @@ struct PushCommand: AsyncParsableCommand {
       if to != nil || text != nil || id != nil {
         throw ValidationError("--file brings its own messages: leave out --to, --text and --id.")
       }
+      // One mistake, not one for each line of the file.
+      do {
+        if let from { _ = try SenderID(from) }
+      } catch {
+        throw ValidationError("--from: \(error).")
+      }
     } else {
       if to == nil || text == nil {
         throw ValidationError("A message needs --to and --text; many messages come with --file.")
