@@ -167,6 +167,43 @@ struct BulkPushTests {
     #expect(try await ids(bench) == (1...1_000).map(String.init))
   }
 
+  @Test("A sender that cannot be is said once, and not for each line")
+  func badSender() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(
+      "push",
+      "--file",
+      "-",
+      "--from",
+      "far too long a name",
+      input: "\(Self.line("1"))\n"
+    )
+    #expect(result.code == 64)
+    #expect(result.note.contains("--from: "))
+    #expect(try await bench.queue.dump().values.isEmpty)
+  }
+
+  @Test("Redis goes away in the middle: 69, with what is in, what may be, and what is not")
+  func redisGoes() async throws {
+    let server = try await RedisServer()
+    let push = try ChildProcess(Smsq.path, ["push", "--redis", server.url, "--file", "-"], input: .open)
+    let lines = String(repeating: #"{"to":"+8613800138000","text":"hi"}"# + "\n", count: 8_000)
+    // Half of them are sent at once, the other half when the first is answered.
+    try push.write(lines)
+    let queue = MessageQueue(QueueName("sms")!, on: server.connection())
+    try await eventually("all of these are in") { try await queue.inspect().waiting == 8_000 }
+    try await server.stop()
+    try? push.write(lines)
+    try? push.closeInput()
+    let result = try await push.end()
+    #expect(result.code == 69)
+    #expect(result.stdout == "")
+    #expect(
+      result.note.contains("8000 messages queued; whether lines 8001 to 12000 were queued is not known"),
+      "\(result)"
+    )
+  }
+
   @Test(
     "What is no file of messages is told apart, with the way to make one of it",
     arguments: [
