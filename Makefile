@@ -10,6 +10,9 @@ MANUAL := .build/smsq.1
 RELEASE := swift build --configuration release --static-swift-stdlib
 INSTALL ?= install
 
+# Tests that run at once. Many start a redis-server or a supervisord of their own; without a bound all of them would.
+TEST_WIDTH ?= 8
+
 bindir := $(DESTDIR)$(PREFIX)/bin
 sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
@@ -41,7 +44,7 @@ stop: ## Stop all that `make demo` started
 test: ## Build and run the tests
 	@.ci/dependencies libhiredis-dev redis-server supervisor
 	swift build --build-tests --explicit-target-dependency-import-check error
-	swift test --skip-build
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -49,7 +49,9 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
   /// An error reply: its first word is its code.
   init(serverMessage: String) {
     let word = serverMessage.prefix { $0 != " " }
-    self.init(code: Code(rawValue: String(word)), message: serverMessage)
+    // Redis adds where in which script it happened, which says nothing to those who read it.
+    let end = serverMessage.firstRange(of: " script: ")?.lowerBound ?? serverMessage.endIndex
+    self.init(code: Code(rawValue: String(word)), message: String(serverMessage[..<end]))
   }
 
   package var description: String { message }

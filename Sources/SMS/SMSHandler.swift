@@ -17,6 +17,8 @@ package struct SMSHandler: MessageHandler {
     self.showNumbers = showNumbers
   }
 
+  package var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
+
   /// Decodes the payload and sends it unless it has expired. Never waits but for the gateway.
   package func handle(_ claimed: ClaimedMessage, now: Int64) async -> HandledMessage {
     let message: TextMessage

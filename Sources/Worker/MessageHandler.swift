@@ -3,6 +3,9 @@ import MessageQueue
 
 /// What the worker does with a message. The worker itself knows nothing of what a message means.
 package protocol MessageHandler: Sendable {
+  /// Fields for the log's first line, such as `gateway`.
+  var startFields: Logger.Metadata { get }
+
   /// Handles one message. Called once a claim, many at a time.
   ///
   /// Cancellation means that the worker must stop now: return ``Outcome/unfinished`` as soon as possible.

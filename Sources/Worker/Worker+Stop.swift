@@ -41,7 +41,10 @@ extension Worker {
     if let successor { return .superseded(by: successor) }
     if control.phase < .draining { return nil }
     let open = sessions.reduce(inHand) { sum, session in
-      sum + session.unsettled.count + (session.unanswered.map { max(1, $0.settling.count) } ?? 0)
+      // What an unanswered claim may have taken was never started: it is safe in Redis, and another worker's when the lease
+      // ends. It is worth one more question, but not a wait for a Redis that is away.
+      let claimed = session.unanswered != nil && !outage.isOn ? 1 : 0
+      return sum + session.unsettled.count + max(claimed, session.unanswered?.settling.count ?? 0)
     }
     if open == 0 {
       let count = dispatcher.givenBackCount

@@ -71,16 +71,14 @@ package actor Worker {
 
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
   package func run() async -> End {
-    logger.notice(
-      "started",
-      metadata: [
-        "worker": "\(options.name)",
-        "queues": "\(sessions.map(\.queue.name.description).joined(separator: ","))",
-        "redis": "\(commands.endpoint)",
-        "concurrency": "\(options.concurrency)",
-        "pid": "\(getpid())",
-      ]
-    )
+    let fields: Logger.Metadata = [
+      "worker": "\(options.name)",
+      "queues": "\(sessions.map(\.queue.name.description).joined(separator: ","))",
+      "redis": "\(commands.endpoint)",
+      "concurrency": "\(options.concurrency)",
+      "pid": "\(getpid())",
+    ]
+    logger.notice("started", metadata: fields.merging(handler.startFields) { $1 })
     // Every third of a lease there is a renewal; twice as often, so that none comes much too late.
     let beat = options.lease / 6
     let end = await withDiscardingTaskGroup { group in

@@ -12,7 +12,7 @@ package struct NeverHappened: Error, CustomStringConvertible {
 ///
 /// - Throws: ``NeverHappened`` at the deadline, or what `condition` throws.
 package func eventually(
-  within deadline: Duration = .seconds(20),
+  within deadline: Duration = .seconds(60),
   _ what: String,
   _ condition: () async throws -> Bool
 ) async throws {

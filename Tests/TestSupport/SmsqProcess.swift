@@ -82,7 +82,7 @@ extension ChildProcess {
 
   /// Waits for so many lines of an event, and returns the last of them.
   @discardableResult
-  package func logs(_ event: String, times: Int = 1, within deadline: Duration = .seconds(20)) async throws -> LogLine {
+  package func logs(_ event: String, times: Int = 1, within deadline: Duration = .seconds(60)) async throws -> LogLine {
     try await eventually(within: deadline, "event=\(event) \(times) times") {
       let found = log(event).count
       if found < times && !isRunning {

@@ -23,6 +23,8 @@ final class TestHandler: MessageHandler {
 }
 
 extension TestHandler {
+  var startFields: Logger.Metadata { [:] }
+
   func describe(_ message: ClaimedMessage) -> Logger.Metadata { ["id": "\(message.text)"] }
 }
 

@@ -20,7 +20,7 @@ import Testing
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     try await queue.push("m1", "m2", "m3")
-    try await crash(WorkerLife(name: "gone"), on: queue, lease: .milliseconds(300))
+    try await crash(WorkerLife(name: "gone"), on: queue, lease: .seconds(2))
     try await queue.push("m4")
     let handler = TestHandler()
     let worker = RunningWorker([queue], on: server, handler) { $0.concurrency = 1 }

@@ -88,9 +88,6 @@ struct PushCommand: AsyncParsableCommand {
         throw ValidationError("--from: \(error).")
       }
     } else {
-      if to == nil || text == nil {
-        throw ValidationError("A message needs --to and --text; many messages come with --file.")
-      }
       if strict { throw ValidationError("--strict is about the lines of a --file.") }
     }
     if delay != nil && at != nil { throw ValidationError("Give --in or --at, not both.") }
@@ -98,6 +95,10 @@ struct PushCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // Not in validate(), which comes before the parser can complain of an option that it does not know, such as --tekst.
+    if file == nil && (to == nil || text == nil) {
+      throw ValidationError("A message needs --to and --text; many messages come with --file.")
+    }
     let queue = MessageQueue(queueOption.queue, on: redis.connection())
     do {
       if let file {

@@ -16,7 +16,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
         smsq worker --queue otp --queue sms --name sender-1 --concurrency 200
 
-      Signals: TERM or INT finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
+      Signals: TERM, INT or HUP finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
       what is not finished and exits with 75. TSTP claims no more and keeps running.
 
       Standard output carries one line an event: started, sent, retry, dead, expired, recovered, redis-lost, redis-back, \
@@ -177,7 +177,7 @@ final class SignalHandlers {
 
   init(for control: WorkerControl) {
     let actions: [(Int32, @Sendable () -> Void)] = [
-      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGTSTP, { control.advance(to: .quiet) }),
+      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGHUP, { control.stop() }), (SIGTSTP, { control.advance(to: .quiet) }),
     ]
     sources = actions.map { number, action in
       // The default action would end or stop the process before the source is asked.
