@@ -11,6 +11,17 @@ package struct Settlement: Sendable, Equatable {
     case dead(Element)
     /// Back to the right end of the list, next in line, as it was when it was claimed.
     case back(Element)
+
+    /// The verb's word in the script and in logs.
+    package var name: String {
+      switch self {
+      case .sent: "sent"
+      case .expired: "expired"
+      case .retry: "retry"
+      case .dead: "dead"
+      case .back: "back"
+      }
+    }
   }
 
   package let claimID: String
@@ -112,23 +123,21 @@ extension MessageQueue {
     for settlement in settlements {
       switch settlement.verb {
       case .sent: continue
-      case .expired: append("expired", settlement, .zero, nil, to: &call)
-      case .retry(let element, let delay): append("retry", settlement, delay, element, to: &call)
-      case .dead(let element): append("dead", settlement, .zero, element, to: &call)
-      case .back(let element): append("back", settlement, .zero, element, to: &call)
+      case .expired: append(settlement, .zero, nil, to: &call)
+      case .retry(let element, let delay): append(settlement, delay, element, to: &call)
+      case .dead(let element), .back(let element): append(settlement, .zero, element, to: &call)
       }
     }
     return call
   }
 
   private func append(
-    _ verb: String,
     _ settlement: Settlement,
     _ delay: Duration,
     _ element: Element?,
     to call: inout ScriptCall
   ) {
-    call.append(verb)
+    call.append(settlement.verb.name)
     call.append(settlement.claimID)
     call.append(delay.milliseconds)
     call.append(element?.sealed ?? [])

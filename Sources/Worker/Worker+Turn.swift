@@ -154,15 +154,3 @@ extension Worker {
     dispatcher.start(messages, claims)
   }
 }
-
-extension Settlement.Verb {
-  fileprivate var name: String {
-    switch self {
-    case .sent: "sent"
-    case .expired: "expired"
-    case .retry: "retry"
-    case .dead: "dead"
-    case .back: "back"
-    }
-  }
-}

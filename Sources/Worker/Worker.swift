@@ -81,18 +81,17 @@ package actor Worker {
     logger.notice("started", metadata: fields.merging(handler.startFields) { $1 })
     // Every third of a lease there is a renewal; twice as often, so that none comes much too late.
     let beat = options.lease / 6
-    let end = await withDiscardingTaskGroup { group in
-      for (index, session) in sessions.enumerated() {
-        let waiter = session.waiter
-        group.addTask { await waiter.run { await self.waitIsOver(index) } }
-      }
-      group.addTask { [control] in
-        while (try? await Task.sleep(for: beat)) != nil { control.ring() }
-      }
-      defer { group.cancelAll() }
-      return await loop()
+    let beats = Task { [control] in
+      while (try? await Task.sleep(for: beat)) != nil { control.ring() }
     }
-    // Handlers that do not heed their cancellation do not hold up the end: they are in nobody's task group.
+    let waits = sessions.enumerated().map { index, session in
+      let waiter = session.waiter
+      return Task { await waiter.run { await self.waitIsOver(index) } }
+    }
+    let end = await loop()
+    // Nobody waits for these: neither a handler that does not heed its cancellation nor a connection that is just being
+    // made may hold up the end.
+    for task in waits + [beats] { task.cancel() }
     dispatcher.cancel()
 
     switch end {
