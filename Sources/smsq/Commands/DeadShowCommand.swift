@@ -19,11 +19,9 @@ struct DeadShowCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    var selection = DeadSelection()
-    selection.ids = [id]
     let queue = MessageQueue(queueOption.queue, on: redis.connection())
     do {
-      var search = try await DeadLetterSearch(selection, in: queue)
+      var search = try await DeadLetterSearch(.id(id), in: queue)
       var isFirst = true
       try await search.forEachPage { letters in
         for letter in letters {

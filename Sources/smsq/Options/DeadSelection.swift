@@ -25,6 +25,9 @@ struct DeadSelection: ParsableArguments {
   )
   var limit: Int?
 
+  /// One id, which may look like an option.
+  static func id(_ id: String) throws -> DeadSelection { try parse(["--", id]) }
+
   private var hasFilter: Bool { reason != nil || olderThan != nil || newerThan != nil }
 
   /// Nothing was said about which. A limit alone does not say it.

@@ -83,6 +83,12 @@ struct DeadSelectionTests {
     #expect(selection.foundIDs(of: letter(#"{"id":"a"}"#, id: "b")) == ["a", "b"])
   }
 
+  @Test("An id is taken as it is", arguments: ["a", "-n", "--all", "--", ""])
+  func anyID(id: String) throws {
+    let selection = try DeadSelection.id(id)
+    #expect(selection.ids == [id] && !selection.all)
+  }
+
   @Test("A reason matches by any part of it")
   func reasons() throws {
     let selection = try selection("--reason throttled")
