@@ -36,7 +36,9 @@ let package = Package(
         .embedInCode("Scripts/inspect.lua"),
         .embedInCode("Scripts/join.lua"),
         .embedInCode("Scripts/leave.lua"),
+        .embedInCode("Scripts/remove.lua"),
         .embedInCode("Scripts/renew.lua"),
+        .embedInCode("Scripts/revive.lua"),
         .embedInCode("Scripts/settle.lua"),
       ],
       swiftSettings: swiftSettings
@@ -63,7 +65,7 @@ let package = Package(
 
     // One test target per environment: none.
     .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
-    .testTarget(name: "smsqTests", dependencies: ["smsq"], swiftSettings: swiftSettings),
+    .testTarget(name: "smsqTests", dependencies: ["smsq", "MessageQueue"], swiftSettings: swiftSettings),
     // A real redis-server, which each test starts for itself or shares.
     .target(
       name: "TestSupport",

@@ -29,12 +29,14 @@ struct WorkerStopTests {
     #expect(end.code == 0)
     #expect(end.stderr == "")
     let counts = try await bench.counts()
-    #expect(counts.counters["sent"] == 20)
-    #expect(counts.waiting == 0 && counts.claimed == 0 && counts.scheduled == 0 && counts.dead == 0)
+    // Claimed in Redis is not yet started here: what the stop came before is given back, not sent.
+    let sent = counts.counters["sent", default: 0]
+    #expect(sent + counts.counters["returned", default: 0] == 20 && sent + counts.waiting == 20)
+    #expect(counts.claimed == 0 && counts.scheduled == 0 && counts.dead == 0)
     #expect(counts.workers.isEmpty)
     let events = worker.log.map(\.event)
     #expect(events.first == "started" && events.last == "stopped")
-    #expect(events.filter { $0 == "sent" }.count == 20 && events.filter { $0 == "draining" }.count == 1)
+    #expect(events.filter { $0 == "sent" }.count == sent && events.filter { $0 == "draining" }.count == 1)
     #expect(worker.log("stopped")[0]["unfinished"] == nil)
   }
 

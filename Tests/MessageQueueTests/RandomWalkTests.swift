@@ -34,7 +34,7 @@ private struct RandomWalk {
 
   mutating func step() async throws {
     let index = Int.random(in: workers.indices, using: &generator)
-    switch Int.random(in: 0..<12, using: &generator) {
+    switch Int.random(in: 0..<14, using: &generator) {
     case 0: try await pushPlainly()
     case 1...2: try await enqueue()
     case 3...6: try await turn(index)
@@ -42,6 +42,8 @@ private struct RandomWalk {
     case 8: try await test.queue.leave(workers[index].life)
     case 9: try await recover(index)
     case 10: try await begin(index)
+    case 11: _ = try await test.queue.revive(try await someDead())
+    case 12: _ = try await test.queue.remove(try await someDead())
     default: try await makeDue()
     }
   }
@@ -107,6 +109,16 @@ private struct RandomWalk {
     guard let life = lives.randomElement(using: &generator) else { return }
     guard let claims = try await test.queue.fence(life, superseded: true, limit: 2) else { return }
     _ = try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life), bounds: bounds)
+  }
+
+  /// One or two dead letters, and now and then one that is there no more.
+  private mutating func someDead() async throws -> [DeadLetter] {
+    var pages = DeadLetterPages(of: test.queue)
+    let letters = try await pages.next().shuffled(using: &generator).prefix(2)
+    if Int.random(in: 0..<4, using: &generator) == 0, let first = letters.first {
+      _ = try await test.queue.revive([first])
+    }
+    return Array(letters)
   }
 
   /// Time passes for what is scheduled.

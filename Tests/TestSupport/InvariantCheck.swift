@@ -35,11 +35,11 @@ package struct InvariantCheck: Sendable {
     places = places.mapValues { $0.map { Element($0).payload } }
   }
 
-  /// How many messages there are, and were sent or expired, that no script counted as pushed: those that came by a plain
-  /// LPUSH. No script changes it.
+  /// How many messages there are, or were sent, or expired, or went from the dead letters for good, that no script counted
+  /// as pushed: those that came by a plain LPUSH. No script changes it.
   package var balance: Int {
     let here = places.values.reduce(0) { $0 + $1.count }
-    let gone = ["sent", "expired", "dead_dropped"].reduce(0) { $0 + counters[$1, default: 0] }
+    let gone = ["sent", "expired", "dead_dropped", "dead_removed"].reduce(0) { $0 + counters[$1, default: 0] }
     return here + gone - counters["pushed", default: 0]
   }
 

@@ -58,6 +58,9 @@ struct QueueStats: Encodable {
   let recovered: Int
   let deadTotal: Int
   let returned: Int
+  /// Dead letters that `smsq dead` put back, and that it removed.
+  let revived: Int
+  let deadRemoved: Int
   let workers: [Worker]
 
   init(_ snapshot: QueueSnapshot) {
@@ -79,6 +82,8 @@ struct QueueStats: Encodable {
     recovered = counter("recovered")
     deadTotal = counter("dead_total")
     returned = counter("returned")
+    revived = counter("revived")
+    deadRemoved = counter("dead_removed")
     workers = snapshot.workers.map {
       Worker(name: $0.life.name, life: $0.life.id, claimed: $0.claimed, leaseLeftMs: $0.leaseLeft?.milliseconds)
     }
@@ -86,7 +91,7 @@ struct QueueStats: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case queue, waiting, scheduled, claimed, dead, paused, oldestSeconds
-    case pushed, sent, retried, expired, recovered, deadTotal, returned, workers
+    case pushed, sent, retried, expired, recovered, deadTotal, returned, revived, deadRemoved, workers
   }
 
   /// `oldest_seconds` is always there, null where it is not known: a script should not have to ask for the key.
@@ -106,6 +111,8 @@ struct QueueStats: Encodable {
     try container.encode(recovered, forKey: .recovered)
     try container.encode(deadTotal, forKey: .deadTotal)
     try container.encode(returned, forKey: .returned)
+    try container.encode(revived, forKey: .revived)
+    try container.encode(deadRemoved, forKey: .deadRemoved)
     try container.encode(workers, forKey: .workers)
   }
 
@@ -118,7 +125,7 @@ struct QueueStats: Encodable {
       "  claimed    \(claimed)",
       "  dead       \(dead)",
       "  so far     pushed \(pushed), sent \(sent), retried \(retried), expired \(expired), dead \(deadTotal), "
-        + "recovered \(recovered), returned \(returned)",
+        + "recovered \(recovered), returned \(returned), revived \(revived), removed \(deadRemoved)",
     ]
     if workers.isEmpty { lines.append("  no workers") }
     for worker in workers {

@@ -177,7 +177,8 @@ final class SignalHandlers {
 
   init(for control: WorkerControl) {
     let actions: [(Int32, @Sendable () -> Void)] = [
-      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGHUP, { control.stop() }), (SIGTSTP, { control.advance(to: .quiet) }),
+      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGHUP, { control.stop() }),
+      (SIGTSTP, { control.advance(to: .quiet) }),
     ]
     sources = actions.map { number, action in
       // The default action would end or stop the process before the source is asked.

@@ -8,6 +8,9 @@ enum Terminal {
   /// A remark or an error, behind the program's name, as is the custom.
   static func note(_ text: String) { printError("smsq: " + text) }
 
+  /// A question: the answer goes on the same line.
+  static func prompt(_ text: String) { write(text, to: STDERR_FILENO) }
+
   static func printError(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
   /// Straight to the descriptor: stdio would keep a pipe's lines back until its buffer is full.

@@ -1,0 +1,17 @@
+/// What a listing can show of any payload, one that is no valid message included: it may lie among the dead letters for just
+/// that reason.
+package struct PayloadGlimpse: Sendable, Equatable {
+  /// Nil where the payload has none, or is not readable.
+  package let id: String?
+  /// The number as its producer wrote it.
+  package let to: String?
+
+  package init(_ payload: [UInt8]) {
+    let fields = try? MessageFields(payload: payload)
+    id = fields?.id.value
+    to = fields?.to.value
+  }
+
+  /// The number with its middle hidden.
+  package var maskedTo: String? { to.map(Redacted.number) }
+}

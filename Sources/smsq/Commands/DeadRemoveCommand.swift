@@ -1,0 +1,19 @@
+import ArgumentParser
+
+struct DeadRemoveCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "remove",
+    abstract: "Delete dead letters for good.",
+    discussion: """
+        smsq dead remove 91c5f0a2b3d4e6f7-000000002a
+        smsq dead remove --older-than 7d
+        smsq dead list --json > dead.jsonl && smsq dead remove --all --yes
+      """
+  )
+
+  @OptionGroup var action: DeadActionOptions
+
+  func validate() throws { try action.validate(.remove) }
+
+  func run() async throws { try await action.run(.remove) }
+}

@@ -1,0 +1,27 @@
+import SMS
+import Testing
+
+@Suite("PayloadGlimpse")
+struct PayloadGlimpseTests {
+  @Test(
+    "What can be read is shown, whether or not the message is valid",
+    arguments: [
+      (#"{"to":"+8613800138000","text":"hi","id":"a"}"#, "a", "+86138****8000"),
+      (#"{"to":"13800138000"}"#, nil, "138****8000"),
+      (#"{"to":"","id":null}"#, nil, ""),
+      (#"{"id":"a","to":5}"#, nil, nil),
+      ("hello", nil, nil),
+      ("", nil, nil),
+    ] as [(String, String?, String?)]
+  )
+  func readable(payload: String, id: String?, to: String?) {
+    let glimpse = PayloadGlimpse([UInt8](payload.utf8))
+    #expect(glimpse.id == id)
+    #expect(glimpse.maskedTo == to)
+  }
+
+  @Test("What is no UTF-8 shows nothing")
+  func invalid() {
+    #expect(PayloadGlimpse([0x7B, 0xFF]).id == nil)
+  }
+}
