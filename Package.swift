@@ -30,6 +30,7 @@ let package = Package(
       dependencies: ["RedisClient"],
       // In the binary, so that the one file is all there is to install.
       resources: [
+        .embedInCode("Scripts/audit.lua"),
         .embedInCode("Scripts/claim.lua"),
         .embedInCode("Scripts/enqueue.lua"),
         .embedInCode("Scripts/fence.lua"),

@@ -23,6 +23,7 @@ extension RedisScript {
   static let renew = RedisScript(name: "renew", source: PackageResources.renew_lua)
   static let fence = RedisScript(name: "fence", source: PackageResources.fence_lua)
   static let leave = RedisScript(name: "leave", source: PackageResources.leave_lua)
+  static let audit = RedisScript(name: "audit", source: PackageResources.audit_lua)
   static let inspect = RedisScript(name: "inspect", source: PackageResources.inspect_lua)
 }
 
