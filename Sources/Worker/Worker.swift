@@ -38,6 +38,10 @@ package actor Worker {
   /// Messages that handlers gave back because they were cut short.
   nonisolated let givenBack = Atomic(0)
   var outage = Outage()
+  /// False until Redis was asked for its settings, and again after each outage.
+  var isSafetyKnown = false
+  /// What was last found unsafe about them.
+  var hazards: Set<Finding> = []
   var saidQuiet = false
   var drainUntil: ContinuousClock.Instant?
   var abortUntil: ContinuousClock.Instant?
@@ -142,6 +146,7 @@ package actor Worker {
   /// Everything that one queue needs now.
   private func step(_ session: QueueSession, _ group: inout DiscardingTaskGroup) async throws(RedisError) {
     try await keepLease(session)
+    try await checkSafety()
     try await takeTurn(session, &group)
     try await recover(session)
     armWaiter(session)
