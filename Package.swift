@@ -64,7 +64,11 @@ let package = Package(
 
     // One test target per environment: none.
     .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
-    .testTarget(name: "smsqTests", dependencies: ["smsq"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "smsqTests",
+      dependencies: ["smsq", "MessageQueue", "RedisClient"],
+      swiftSettings: swiftSettings
+    ),
     // A real redis-server, which each test starts for itself or shares.
     .target(
       name: "TestSupport",
