@@ -66,7 +66,9 @@ struct DoctorCommand: AsyncParsableCommand {
     var absence: Failure?
     do throws(RedisError) {
       findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
-      for queue in queues { findings += try await QueueCheck.findings(queue) }
+      // Whoever may not log in would only hear the same of each queue.
+      let isRefused = findings.contains { $0.check == "redis" && $0.level == .problem }
+      for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
     } catch {
       // The rest can be checked without it.
       absence = Failure(error)

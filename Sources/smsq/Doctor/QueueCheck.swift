@@ -36,7 +36,8 @@ enum QueueCheck {
           WorkerLife(id: life) == nil
           ? "its name should end with <name>@<16 hex digits>; rename it, then see again"
           : "let the workers recover them: redis-cli ZADD '\(keys.workers)' 1 '\(life)'"
-        findings.append(Finding("\(keys.list) owners", .problem, "\(claims) claims without one in \(key)", hint: hint))
+        let found = "\(key) has none among the workers; claims in it: \(claims)"
+        findings.append(Finding("\(keys.list) owners", .problem, found, hint: hint))
       case .missing(let count):
         let found = "\(count) messages were pushed that are neither here nor done"
         let hint = "Redis lost them (a restart without appendonly, eviction, a failover), or a hand removed them"
