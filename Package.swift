@@ -30,6 +30,7 @@ let package = Package(
       dependencies: ["RedisClient"],
       // In the binary, so that the one file is all there is to install.
       resources: [
+        .embedInCode("Scripts/audit.lua"),
         .embedInCode("Scripts/claim.lua"),
         .embedInCode("Scripts/enqueue.lua"),
         .embedInCode("Scripts/fence.lua"),
@@ -65,7 +66,11 @@ let package = Package(
 
     // One test target per environment: none.
     .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
-    .testTarget(name: "smsqTests", dependencies: ["smsq", "MessageQueue"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "smsqTests",
+      dependencies: ["smsq", "MessageQueue", "RedisClient"],
+      swiftSettings: swiftSettings
+    ),
     // A real redis-server, which each test starts for itself or shares.
     .target(
       name: "TestSupport",

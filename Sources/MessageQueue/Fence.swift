@@ -11,7 +11,7 @@ extension MessageQueue {
     superseded: Bool,
     limit: Int = 500
   ) async throws(RedisError) -> [ClaimedMessage]? {
-    var call = ScriptCall(.fence, keys: [keys.workers, keys.turns, keys.claimed(life)])
+    var call = ScriptCall(.fence, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
     call.append(life.id)
     call.append(superseded ? "1" : "0")
     call.append(limit)

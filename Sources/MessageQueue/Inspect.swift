@@ -7,6 +7,8 @@ package struct QueueSnapshot: Sendable, Equatable {
     /// How long the lease still holds; negative when it has ended, nil for a fenced life that is being recovered.
     package let leaseLeft: Duration?
     package let claimed: Int
+    /// How long ago a claim of its last succeeded, as of its last renewal; nil before the first.
+    package let lastClaim: Duration?
   }
 
   package let queue: QueueName
@@ -30,7 +32,7 @@ extension MessageQueue {
   package func inspect() async throws(RedisError) -> QueueSnapshot {
     var call = ScriptCall(
       .inspect,
-      keys: [keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats]
+      keys: [keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats, keys.health]
     )
     call.append(keys.claimedPrefix)
     let fields = try await connection.call(call).elements(8, of: .inspect)
@@ -43,13 +45,15 @@ extension MessageQueue {
     }
 
     let lives = fields[7].array ?? []
-    let workers = stride(from: 0, to: lives.count - 2, by: 3).compactMap { index -> QueueSnapshot.Worker? in
+    let workers = stride(from: 0, to: lives.count - 3, by: 4).compactMap { index -> QueueSnapshot.Worker? in
       guard let life = lives[index].string.flatMap(WorkerLife.init(id:)) else { return nil }
       let leaseEnd = lives[index + 1].integer ?? 0
+      let lastClaim = lives[index + 3].integer ?? 0
       return QueueSnapshot.Worker(
         life: life,
         leaseLeft: leaseEnd == 0 ? nil : .milliseconds(leaseEnd - now),
-        claimed: Int(lives[index + 2].integer ?? 0)
+        claimed: Int(lives[index + 2].integer ?? 0),
+        lastClaim: lastClaim == 0 ? nil : .milliseconds(max(0, now - lastClaim))
       )
     }
 

@@ -11,13 +11,21 @@ extension MessageQueue {
   ///
   /// - Returns: older lives of the same name, whose claims this life is to take back.
   package func join(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> [WorkerLife] {
-    let reply = try await connection.call(leaseCall(.join, life, lease))
+    let reply = try await connection.call(leaseCall(.join, keys: [keys.workers], life, lease))
     return try reply.elements(1, of: .join).dropFirst().compactMap { $0.string.flatMap(WorkerLife.init(id:)) }
   }
 
   /// Extends the lease of a registered life.
-  package func renew(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> RenewAnswer {
-    let fields = try await connection.call(leaseCall(.renew, life, lease)).elements(2, of: .renew)
+  ///
+  /// - Parameter lastClaim: how long ago a claim of this life last succeeded, for ``inspect()`` to show; nil for never.
+  package func renew(
+    _ life: WorkerLife,
+    lease: Duration,
+    lastClaim: Duration? = nil
+  ) async throws(RedisError) -> RenewAnswer {
+    var call = leaseCall(.renew, keys: [keys.workers, keys.health], life, lease)
+    call.append(lastClaim.map { String($0.milliseconds) } ?? "")
+    let fields = try await connection.call(call).elements(2, of: .renew)
     if fields[0].integer == 1 { return .renewed }
     return .lost(successor: fields[1].string.flatMap(WorkerLife.init(id:)))
   }
@@ -27,13 +35,18 @@ extension MessageQueue {
   /// - Returns: false when it still holds claims; they are recovered when its lease ends.
   @discardableResult
   package func leave(_ life: WorkerLife) async throws(RedisError) -> Bool {
-    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life)])
+    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
     call.append(life.id)
     return try await connection.call(call).integer == 1
   }
 
-  private func leaseCall(_ script: RedisScript, _ life: WorkerLife, _ lease: Duration) -> ScriptCall {
-    var call = ScriptCall(script, keys: [keys.workers])
+  private func leaseCall(
+    _ script: RedisScript,
+    keys: [String],
+    _ life: WorkerLife,
+    _ lease: Duration
+  ) -> ScriptCall {
+    var call = ScriptCall(script, keys: keys)
     call.append(life.id)
     call.append(life.namePrefix)
     call.append(lease.milliseconds)

@@ -25,6 +25,7 @@ extension RedisScript {
   static let leave = RedisScript(name: "leave", source: PackageResources.leave_lua)
   static let revive = RedisScript(name: "revive", source: PackageResources.revive_lua)
   static let remove = RedisScript(name: "remove", source: PackageResources.remove_lua)
+  static let audit = RedisScript(name: "audit", source: PackageResources.audit_lua)
   static let inspect = RedisScript(name: "inspect", source: PackageResources.inspect_lua)
 }
 

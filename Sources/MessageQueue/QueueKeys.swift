@@ -19,6 +19,8 @@ package struct QueueKeys: Sendable {
   package let workers: String
   /// Hash: life -> the number of its next claim.
   package let turns: String
+  /// Hash: life -> when a claim of its last succeeded, Unix ms.
+  package let health: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -33,6 +35,7 @@ package struct QueueKeys: Sendable {
     paused = "\(tag):paused"
     workers = "\(tag):workers"
     turns = "\(tag):turns"
+    health = "\(tag):health"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

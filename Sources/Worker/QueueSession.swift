@@ -21,6 +21,8 @@ final class QueueSession {
   var isBlocked = false
   /// True while the waiter is in BLPOP.
   var isWaiting = false
+  /// When a turn of this life last succeeded: what its health means.
+  var lastTurn: ContinuousClock.Instant?
   /// When the next scheduled message or retry is due, as of the last claim.
   var nextDue: ContinuousClock.Instant?
 

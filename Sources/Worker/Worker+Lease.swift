@@ -17,7 +17,8 @@ extension Worker {
       session.lease.extend(from: now, by: options.lease)
       session.renewAt = now + options.lease / 3
     } else if now >= session.renewAt {
-      let answer = try await session.queue.renew(session.life, lease: options.lease)
+      let lastClaim = session.lastTurn.map { now - $0 }
+      let answer = try await session.queue.renew(session.life, lease: options.lease, lastClaim: lastClaim)
       noteSuccess(session)
       switch answer {
       case .renewed:
@@ -48,6 +49,7 @@ extension Worker {
     session.lease = LeaseClock()
     session.isRegistered = false
     session.nextNumber = 0
+    session.lastTurn = nil
   }
 
   /// Takes one step in taking back what other lives held.

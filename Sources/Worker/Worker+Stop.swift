@@ -81,7 +81,10 @@ extension Worker {
 
   /// Notes an answered call.
   func noteSuccess(_ session: QueueSession) {
-    if let time = outage.ended() { logger.notice("redis-back", metadata: ["after": "\(time.inSeconds)"]) }
+    if let time = outage.ended() {
+      logger.notice("redis-back", metadata: ["after": "\(time.inSeconds)"])
+      isSafetyKnown = false
+    }
     if let time = session.trouble.ended() {
       logger.notice("queue-back", metadata: ["queue": "\(session.queue.name)", "after": "\(time.inSeconds)"])
     }

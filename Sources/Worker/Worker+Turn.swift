@@ -25,7 +25,13 @@ extension Worker {
     // What is given back goes back in one turn, so that it stands in the queue in its old order.
     if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
     return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
-      || session.mayHaveMessages && claimLimit(session) > 0
+      || session.mayHaveMessages && claimLimit(session) > 0 || mustShowHealth(session)
+  }
+
+  /// A worker that has no reason to claim, because its hands are full or it is quiet, takes a turn now and then all the
+  /// same: its health says that it can claim, and only a claim can tell, if one of no messages.
+  private func mustShowHealth(_ session: QueueSession) -> Bool {
+    session.lastTurn.map { ContinuousClock.now - $0 >= options.lease / 3 } ?? true
   }
 
   func takeTurn(_ session: QueueSession) async throws(RedisError) {
@@ -51,7 +57,7 @@ extension Worker {
     session.unanswered = turn
     session.unanswered?.isRepeat = true
     // Set before the call: a bell that rings during it must not be forgotten.
-    session.mayHaveMessages = false
+    if turn.request.limit > 0 { session.mayHaveMessages = false }
     let answer = try await session.queue.turn(
       settling: turn.settling.map(\.settlement),
       claiming: turn.request,
@@ -71,6 +77,12 @@ extension Worker {
       control.ring()
       return
     }
+    // The first one is on record at once: a probe should not have to wait for the first renewal.
+    if session.lastTurn == nil {
+      session.renewAt = .now
+      control.ring()
+    }
+    session.lastTurn = .now
     if turn.request.limit > 0 {
       session.isBlocked = claimed.isBlocked
       if claimed.messages.count == turn.request.limit || claimed.isBlocked { session.mayHaveMessages = true }

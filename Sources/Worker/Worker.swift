@@ -36,6 +36,10 @@ package actor Worker {
   /// A suspect is in hand, and nothing else may join it.
   var hasSuspect = false
   var outage = Outage()
+  /// False until Redis was asked for its settings, and again after each outage.
+  var isSafetyKnown = false
+  /// What was last found unsafe about them.
+  var hazards: Set<Finding> = []
   var saidQuiet = false
   var drainUntil: ContinuousClock.Instant?
   var abortUntil: ContinuousClock.Instant?
@@ -132,6 +136,7 @@ package actor Worker {
   /// Everything that one queue needs now.
   private func step(_ session: QueueSession) async throws(RedisError) {
     try await keepLease(session)
+    try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
     armWaiter(session)

@@ -26,6 +26,8 @@ package struct WorkerOptions: Sendable {
   var suspectAfter: Int { max(1, maxCrashes - 1) }
   package var backoff = Backoff(base: .seconds(2), max: .seconds(600))
   package var afterCrash = AfterCrash.resend
+  /// How many replicas Redis should have online: a worker that finds fewer warns of it.
+  package var replicas = 0
   package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))
 
   package init(name: String) { self.name = name }

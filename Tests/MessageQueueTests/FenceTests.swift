@@ -77,6 +77,15 @@ struct FenceTests {
       after: ["{sms}:workers: v@0a@now+1m"]
     ),
     ScriptCase(
+      "A life that is struck off takes its health and its turns with it",
+      before: [
+        "ZADD {sms}:workers 0 w@5f now+1m v@0a", "HSET {sms}:health w@5f 1 v@0a 2", "HSET {sms}:turns w@5f 1 v@0a 2",
+      ],
+      call: fence(),
+      answer: "struck off",
+      after: ["{sms}:health: v@0a=2", "{sms}:turns: v@0a=2", "{sms}:workers: v@0a@now+1m"]
+    ),
+    ScriptCase(
       "A life whose lease has ended, and that holds nothing, is struck off at once",
       before: ["ZADD {sms}:workers now-1m w@5f"],
       call: fence(),

@@ -26,6 +26,7 @@ struct InspectTests {
       "LPUSH sms a b c", "ZADD {sms}:later now+1m d now+2m e", "ZADD {sms}:dead now-1m f", "SET {sms}:paused 1",
       "HSET {sms}:stats pushed 9 sent 2", "ZADD {sms}:workers now+1m w@5f now-1m v@0a 0 u@0b",
       "HSET {sms}:claimed:w@5f 5f-0000000000 g 5f-0000000001 h", "HSET {sms}:claimed:u@0b 0b-0000000000 i",
+      "HSET {sms}:health w@5f now-2m",
     ] {
       try await test.run(command)
     }
@@ -41,6 +42,9 @@ struct InspectTests {
     #expect(snapshot.workers.map(\.life.id) == ["u@0b", "v@0a", "w@5f"])
     #expect(snapshot.workers.map(\.claimed) == [1, 0, 2])
     #expect(snapshot.workers.map { $0.leaseLeft.map { $0 > .zero } } == [nil, false, true])
+    #expect(
+      snapshot.workers.map { $0.lastClaim.map { $0 >= .seconds(120) && $0 < .seconds(180) } } == [nil, nil, true]
+    )
     #expect(try await test.queue.peek(2) == [Element(bytes("a")), Element(bytes("b"))])
     #expect(try await test.queue.peek(0) == [])
     #expect(try await test.dump().lines == before)

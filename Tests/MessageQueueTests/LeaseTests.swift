@@ -36,6 +36,10 @@ struct LeaseTests {
     }
   }
 
+  private static let renewingWithHealth: @Sendable (MessageQueue) async throws -> String = { queue in
+    "\(try await queue.renew(.own, lease: .seconds(120), lastClaim: .seconds(60)))"
+  }
+
   private static let leaving: @Sendable (MessageQueue) async throws -> String = { queue in
     try await queue.leave(.own) ? "left" : "holds claims"
   }
@@ -111,6 +115,34 @@ struct LeaseTests {
       answer: "lost to w@02"
     ),
     ScriptCase(
+      "A renewal records when a claim last succeeded, by Redis' clock",
+      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:health w@5f 1 v@0a 2"],
+      call: renewingWithHealth,
+      answer: "renewed",
+      after: ["{sms}:health: v@0a=2 w@5f=time", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A lease that is lost records nothing",
+      before: ["ZADD {sms}:workers 0 w@5f"],
+      call: renewingWithHealth,
+      answer: "lost(successor: nil)"
+    ),
+    ScriptCase(
+      "A wrong type of {sms}:health does not cost the lease",
+      before: ["ZADD {sms}:workers now+1m w@5f", "SET {sms}:health x"],
+      call: renewingWithHealth,
+      answer: "renewed",
+      after: ["{sms}:health: x", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A lease can be renewed, and health recorded, while Redis is full",
+      before: ["ZADD {sms}:workers now+1m w@5f"],
+      isFull: true,
+      call: renewingWithHealth,
+      answer: "renewed",
+      after: ["{sms}:health: w@5f=time", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
       "A lease can be renewed while Redis is full",
       before: ["ZADD {sms}:workers now+1m w@5f"],
       isFull: true,
@@ -139,6 +171,15 @@ struct LeaseTests {
       before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
       call: leaving,
       answer: "holds claims"
+    ),
+    ScriptCase(
+      "A life that leaves takes its health and its turns with it",
+      before: [
+        "ZADD {sms}:workers now+1m w@5f", "HSET {sms}:health w@5f 1 v@0a 2", "HSET {sms}:turns w@5f 1 v@0a 2",
+      ],
+      call: leaving,
+      answer: "left",
+      after: ["{sms}:health: v@0a=2", "{sms}:turns: v@0a=2"]
     ),
     ScriptCase("A life that is not there has left", call: leaving, answer: "left"),
     ScriptCase(

@@ -38,7 +38,7 @@ private struct RandomWalk {
     case 0: try await pushPlainly()
     case 1...2: try await enqueue()
     case 3...6: try await turn(index)
-    case 7: _ = try await test.queue.renew(workers[index].life, lease: .seconds(60))
+    case 7: _ = try await test.queue.renew(workers[index].life, lease: .seconds(60), lastClaim: .zero)
     case 8: try await test.queue.leave(workers[index].life)
     case 9: try await recover(index)
     case 10: try await begin(index)
@@ -141,6 +141,9 @@ struct RandomWalkTests {
       let check = InvariantCheck(try await walk.test.dump())
       let violations = check.violations(plainPushes: walk.plainPushes)
       try #require(violations == [], "after step \(number)")
+      // The audit counts by itself, in Redis.
+      let audit = try await walk.test.queue.audit()
+      try #require(audit == QueueAudit(plain: walk.plainPushes, findings: []), "after step \(number)")
     }
   }
 }

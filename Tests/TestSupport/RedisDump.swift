@@ -80,13 +80,18 @@ extension RedisDump {
       switch value {
       case .string(let bytes, let expiry): [shown(bytes) + (expiry < 0 ? "" : " for \(minutes(expiry))m")]
       case .list(let elements): elements.map(shown)
-      case .hash(let fields): fields.map { "\($0)=\(shown($1))" }.sorted()
+      case .hash(let fields): fields.map { name, value in "\(name)=\(timeless(value))" }.sorted()
       case .sortedSet(let members): members.map { "\(shown($0))@\(shown(score: $1))" }
       }
     return parts.joined(separator: " ")
   }
 
   private func shown(_ bytes: [UInt8]) -> String { Element(bytes).shown }
+
+  /// A time in a hash is shown as no more than that: health records the millisecond.
+  private func timeless(_ field: [UInt8]) -> String {
+    Int64(String(decoding: field, as: UTF8.self)).map { $0 > 100_000_000_000 } == true ? "time" : shown(field)
+  }
 
   private func shown(score: Int64) -> String {
     // Nothing that the queue holds is older than 1973: what is smaller is no time.

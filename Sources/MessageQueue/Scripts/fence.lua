@@ -1,7 +1,7 @@
 -- Takes a life's claims away from it, because its lease has ended or a newer life of the same name has begun, and hands
 -- out some of them to be settled. To be called until it returns no claims.
 --
--- KEYS  1 workers   2 turns   3 claimed hash of that life
+-- KEYS  1 workers   2 turns   3 claimed hash of that life   4 health
 -- ARGV  1 life   2 1: fence it even while its lease holds (superseded)   3 most claims to hand out
 -- Returns {1, claim id, element, ...}: the newest claims first, none when all are settled and the life is struck off.
 --       {0}: nothing to do: the life is gone, or its lease holds.
@@ -22,6 +22,7 @@ local ids = redis.call('HKEYS', claimed)
 redis.call('ZREM', workers, life)
 if #ids == 0 then
   redis.call('HDEL', turns, life)
+  redis.pcall('HDEL', KEYS[4], life)
   return {1}
 end
 redis.call('ZADD', workers, 0, life)

@@ -1,10 +1,10 @@
 -- Counts everything in one queue at one instant. Writes nothing.
 --
--- KEYS  1 list of waiting messages   2 later   3 dead   4 workers   5 paused   6 stats
+-- KEYS  1 list of waiting messages   2 later   3 dead   4 workers   5 paused   6 stats   7 health
 -- ARGV  1 what the key of a claimed hash begins with
 -- Returns {now, waiting, scheduled, dead, paused, oldest, stats, workers}: Redis' time in ms; three counts; 0 or 1; the
 --       element that is next in line, '' for none; counter names and values in turn; life, end of its lease in ms (0:
---       fenced) and number of claims in turn.
+--       fenced), number of claims, and when a claim of its last succeeded in ms (0: not known), in turn.
 --
 -- The claimed hashes are not in KEYS: their names are only known from the workers. They share the queue's slot.
 
@@ -17,6 +17,7 @@ for position = 1, #workers, 2 do
   lives[#lives + 1] = workers[position]
   lives[#lives + 1] = tonumber(workers[position + 1])
   lives[#lives + 1] = redis.call('HLEN', ARGV[1] .. workers[position])
+  lives[#lives + 1] = tonumber(redis.call('HGET', KEYS[7], workers[position]) or 0) or 0
 end
 
 return {

@@ -1,13 +1,13 @@
--- Extends a worker's lease.
+-- Extends a worker's lease, and records when a claim of the worker's last succeeded.
 --
--- KEYS  1 workers
--- ARGV  1 life: <name>@<hex>   2 <name>@   3 length of the lease, ms
+-- KEYS  1 workers   2 health
+-- ARGV  1 life: <name>@<hex>   2 <name>@   3 length of the lease, ms   4 how long ago that was, ms; '' for never
 -- Returns {1, now}. {0, successor}: the life is not registered any more, or is being recovered; successor is a newer life
 --       of the same name that took its place, '' where there is none.
 --
 -- Keeps: a lease that another has taken over never comes back to life. The first write removes.
 
-local workers, life, name = KEYS[1], ARGV[1], ARGV[2]
+local workers, health, life, name = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local lease_end = redis.call('ZSCORE', workers, life)
 
 if not lease_end or tonumber(lease_end) == 0 then
@@ -23,4 +23,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREM', workers, life)
 redis.call('ZADD', workers, now + tonumber(ARGV[3]), life)
+if ARGV[4] ~= '' then
+  -- pcall: should health be a key of another type, that is no reason to lose the lease.
+  redis.pcall('HSET', health, life, now - tonumber(ARGV[4]))
+end
 return {1, now}

@@ -41,6 +41,8 @@ struct QueueStats: Encodable {
     let claimed: Int
     /// Nil while it is being recovered; negative when the lease has ended.
     let leaseLeftMs: Int64?
+    /// As of the last renewal of its lease; nil before the first claim.
+    let lastClaimMsAgo: Int64?
   }
 
   let queue: String
@@ -85,7 +87,13 @@ struct QueueStats: Encodable {
     revived = counter("revived")
     deadRemoved = counter("dead_removed")
     workers = snapshot.workers.map {
-      Worker(name: $0.life.name, life: $0.life.id, claimed: $0.claimed, leaseLeftMs: $0.leaseLeft?.milliseconds)
+      Worker(
+        name: $0.life.name,
+        life: $0.life.id,
+        claimed: $0.claimed,
+        leaseLeftMs: $0.leaseLeft?.milliseconds,
+        lastClaimMsAgo: $0.lastClaim?.milliseconds
+      )
     }
   }
 
@@ -135,7 +143,8 @@ struct QueueStats: Encodable {
         case let left? where left < 0: "lease ended \(Duration.milliseconds(-left).argument) ago"
         case let left?: "lease for \(Duration.milliseconds(left).argument)"
         }
-      lines.append("  worker     \(worker.name) has \(worker.claimed) in hand, \(lease)")
+      let claim = worker.lastClaimMsAgo.map { ", last claim \(Duration.milliseconds($0).argument) ago" } ?? ""
+      lines.append("  worker     \(worker.name) has \(worker.claimed) in hand, \(lease)\(claim)")
     }
     return lines.joined(separator: "\n")
   }

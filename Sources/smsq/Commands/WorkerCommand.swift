@@ -76,6 +76,9 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long to keep dead letters; 0s for ever.", valueName: "time"))
   var deadAge: Duration = .seconds(30 * 86400)
 
+  @Option(help: ArgumentHelp("Replicas that Redis should have online; fewer are warned of.", valueName: "number"))
+  var replicas = 0
+
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var logOptions: LogOptions
@@ -84,6 +87,7 @@ struct WorkerCommand: AsyncParsableCommand {
     let wholeNumbers = [
       ("--concurrency", concurrency, 1...100_000), ("--max-attempts", maxAttempts, 1...1_000_000),
       ("--max-crashes", maxCrashes, 1...1_000_000), ("--dead-max", deadMax, 0...Int.max),
+      ("--replicas", replicas, 0...1000),
     ]
     for (option, value, range) in wholeNumbers where !range.contains(value) {
       throw ValidationError("\(option) is \(value): write a number from \(range.lowerBound) to \(range.upperBound).")
@@ -136,6 +140,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.maxCrashes = maxCrashes
     options.backoff = Backoff(base: backoffBase, max: backoffMax)
     options.afterCrash = afterCrash
+    options.replicas = replicas
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
       age: deadAge == .zero ? nil : deadAge

@@ -45,7 +45,7 @@ struct EventLog: LogHandler {
 
   /// The fields that people look for first, in the order they look for them; others follow by name.
   private static let order = [
-    "id", "queue", "to", "segments", "attempt", "ms", "gateway", "provider_id", "code", "reason",
+    "id", "queue", "to", "segments", "attempt", "ms", "gateway", "provider_id", "code", "reason", "setting", "value",
   ]
 
   static func line(

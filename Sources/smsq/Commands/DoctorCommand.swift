@@ -1,0 +1,135 @@
+import ArgumentParser
+import MessageQueue
+import RedisClient
+
+struct DoctorCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Check Redis, the queues and the supervisor's configuration, and say what to do.",
+    discussion: """
+      Reads only, also on a live queue. One line a check, ok, warning or problem; exits with 0 where there is no problem, \
+      69 where Redis is not there, 78 where there is one.
+
+        smsq doctor --queue otp --queue sms --supervisor-config /etc/supervisor/conf.d/smsq-worker.conf
+
+      With --worker it is a probe for that worker alone, of one line: it exits with 0 if the worker has claimed from each \
+      --queue within the last --within, if only to find nothing, and else with 69.
+
+        smsq doctor --worker sender-1 --within 30s
+      """
+  )
+
+  @OptionGroup var redis: RedisOptions
+  @OptionGroup var queuesOption: QueuesOption
+
+  @Option(
+    help: ArgumentHelp("A supervisord.conf, or one file of its conf.d, to check as well.", valueName: "path")
+  )
+  var supervisorConfig: String?
+
+  @Option(help: ArgumentHelp("The drain time of workers whose command does not name one.", valueName: "time"))
+  var drain: Duration = .seconds(30)
+
+  @Option(help: ArgumentHelp("Replicas that Redis should have online.", valueName: "number"))
+  var replicas = 0
+
+  @Option(help: ArgumentHelp("Check this worker only.", valueName: "name"))
+  var worker: String?
+
+  @Option(
+    help: ArgumentHelp("How long ago its last claim may be; not less than its --lease.", valueName: "time")
+  )
+  var within: Duration = .seconds(30)
+
+  @Flag(help: "Write one JSON object a line for each check.")
+  var json = false
+
+  func validate() throws {
+    if !(0...1000).contains(replicas) { throw ValidationError("--replicas is \(replicas): write 0 to 1000.") }
+    if within < .seconds(1) { throw ValidationError("--within is \(within.argument): write 1s or more.") }
+  }
+
+  func run() async throws {
+    if let worker {
+      try await probe(worker)
+    } else {
+      try await checkUp()
+    }
+  }
+
+  // MARK: All of it
+
+  private func checkUp() async throws {
+    let connection = redis.connection()
+    let queues = queuesOption.queues.map { MessageQueue($0, on: connection) }
+    var findings: [Finding] = []
+    var absence: Failure?
+    do throws(RedisError) {
+      findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
+      // Whoever may not log in would only hear the same of each queue.
+      let isRefused = findings.contains { $0.check == "redis" && $0.level == .problem }
+      for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
+    } catch {
+      // The rest can be checked without it.
+      absence = Failure(error)
+      findings.append(Finding("redis", .problem, "\(error)", hint: "is it running, and is --redis right?"))
+    }
+    if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
+
+    for finding in findings { Terminal.print(json ? try JSONLine.encode(Line(finding)) : Self.text(finding)) }
+    let problems = findings.filter { $0.level == .problem }.count
+    let warnings = findings.filter { $0.level == .warning }.count
+    let summary = "\(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")"
+    if let absence { throw Failure(summary, absence.code) }
+    if problems > 0 { throw Failure(summary, .config) }
+    Terminal.note(warnings == 0 ? "all is well" : "\(summary): it works, see the warnings")
+  }
+
+  private struct Line: Encodable {
+    let check: String
+    let level: String
+    let found: String
+    let hint: String?
+
+    init(_ finding: Finding) {
+      check = finding.check
+      level = finding.level.rawValue
+      found = finding.found
+      hint = finding.hint
+    }
+  }
+
+  static func text(_ finding: Finding) -> String {
+    let level = finding.level.rawValue
+    let hint = finding.hint.map { " - \($0)" } ?? ""
+    return "\(level)\(String(repeating: " ", count: 9 - level.count))\(finding.check): \(finding.found)\(hint)"
+  }
+
+  // MARK: One worker
+
+  private func probe(_ name: String) async throws {
+    let connection = redis.connection()
+    for queue in queuesOption.queues {
+      let workers: [QueueSnapshot.Worker]
+      do {
+        workers = try await MessageQueue(queue, on: connection).inspect().workers
+      } catch {
+        // To a probe, nothing but a healthy worker is a success.
+        throw Failure("cannot ask Redis for worker \(name): \(error)", .unavailable)
+      }
+      if let complaint = Self.complaint(of: name, workers, within: within) {
+        throw Failure("worker \(name), queue \(queue): \(complaint)", .unavailable)
+      }
+    }
+    Terminal.print("worker \(name) is healthy: it claimed within the last \(within.argument)")
+  }
+
+  /// - Returns: nil for a healthy worker.
+  static func complaint(of name: String, _ workers: [QueueSnapshot.Worker], within: Duration) -> String? {
+    // Earlier lives of the name may still have to be recovered: the one that claimed last is the worker.
+    let lives = workers.filter { $0.life.name == name }
+    if lives.isEmpty { return "not there" }
+    guard let claim = lives.compactMap(\.lastClaim).min() else { return "has not claimed yet" }
+    return claim <= within ? nil : "last claimed \(claim.argument) ago"
+  }
+}

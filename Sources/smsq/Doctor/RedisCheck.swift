@@ -1,0 +1,54 @@
+import MessageQueue
+import RedisClient
+
+/// What there is to say of the Redis server as a whole.
+struct RedisCheck {
+  let connection: RedisConnection
+  /// Any queue: Redis' clock is read through one.
+  let queue: MessageQueue
+  let replicas: Int
+
+  /// - Throws: ``RedisError`` where Redis cannot be reached or is not ready; what it refuses is a finding.
+  func findings() async throws(RedisError) -> [Finding] {
+    var findings = [Finding("redis", .ok, "\(connection.endpoint)")]
+    do throws(RedisError) {
+      // The first call connects, which takes its time.
+      _ = try await queue.now()
+      let before = EventLog.now()
+      let redis = try await queue.now()
+      findings.append(Self.clock(before: before, redis: redis, after: EventLog.now()))
+    } catch {
+      if error.isAbsence { throw error }
+      return [
+        Finding("redis", .problem, "refuses: \(error)", hint: "see to user, password and ACL; docs/operations.md")
+      ]
+    }
+
+    do throws(RedisError) {
+      let info = try await connection.info()
+      let settings = try await connection.settings("appendfsync", "min-replicas-to-write")
+      findings += RedisSafety.findings(info, settings: settings, replicas: replicas)
+    } catch {
+      if error.isAbsence { throw error }
+      let hint = "version, role, eviction, append-only file and replicas are not checked; ACL SETUSER ... +info"
+      findings.append(Finding("info", .warning, "not permitted", hint: hint))
+    }
+    return findings
+  }
+
+  /// - Parameters: this host's clock before and after Redis' was read, all in Unix ms. What lies between may be the way.
+  static func clock(before: Int64, redis: Int64, after: Int64) -> Finding {
+    let skew = Duration.milliseconds(max(redis - after, before - redis, 0))
+    let found =
+      skew == .zero ? "as this host's" : "\(skew.argument) \(redis > after ? "ahead of" : "behind") this host's"
+    if skew <= .seconds(1) { return Finding("clock", .ok, found) }
+    // Leases and due times are safe: Redis' clock alone decides them.
+    let hint = "times that producers give, such as expires_at, are off by that; run an NTP client on both hosts"
+    return Finding("clock", .warning, found, hint: hint)
+  }
+}
+
+extension RedisError {
+  /// Redis is not there, or not ready; anything else is an answer.
+  var isAbsence: Bool { treatment == .reconnect || treatment == .wait }
+}
