@@ -10,6 +10,8 @@ MANUAL := .build/smsq.1
 RELEASE := swift build --configuration release --static-swift-stdlib
 INSTALL ?= install
 
+# Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
+PURE_TESTS := ^(SMSTests|smsqTests)\.
 # Tests that run at once. Many start a redis-server or a supervisord of their own; without a bound all of them would.
 TEST_WIDTH ?= 8
 
@@ -44,7 +46,8 @@ stop: ## Stop all that `make demo` started
 test: ## Build and run the tests
 	@.ci/dependencies libhiredis-dev redis-server supervisor
 	swift build --build-tests --explicit-target-dependency-import-check error
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build
+	swift test --skip-build --filter '$(PURE_TESTS)'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
