@@ -88,6 +88,18 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
+    // The real smsq, too: depending on it has it built beside the tests, where TestSupport finds it.
+    .testTarget(
+      name: "CommandTests",
+      dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
+    // And a real supervisord.
+    .testTarget(
+      name: "SupervisorTests",
+      dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
   ],
   swiftLanguageModes: [.v6]
 )

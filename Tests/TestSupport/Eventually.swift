@@ -1,6 +1,8 @@
 /// A condition did not come true in time.
 package struct NeverHappened: Error, CustomStringConvertible {
   package let description: String
+
+  package init(description: String) { self.description = description }
 }
 
 /// Polls until `condition` holds.

@@ -144,7 +144,10 @@ struct BulkPush {
     }
     progress.clear()
     if refused > 0 {
-      throw Failure("\(refused) bad lines, and --strict: nothing was queued; mend them and push again", .dataError)
+      throw Failure(
+        "\(refused) bad line\(refused == 1 ? "" : "s"), and --strict: nothing was queued; mend them and push again",
+        .dataError
+      )
     }
     return try open(path)
   }
@@ -181,9 +184,9 @@ struct BulkPush {
   }
 
   private func text(_ summary: Summary) -> String {
-    var parts = ["\(summary.queued) messages queued"]
-    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out because their ids were used before") }
-    if summary.refused > 0 { parts.append("\(summary.refused) lines refused") }
+    var parts = ["\(summary.queued) message\(summary.queued == 1 ? "" : "s") queued"]
+    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out, with ids that were used before") }
+    if summary.refused > 0 { parts.append("\(summary.refused) line\(summary.refused == 1 ? "" : "s") refused") }
     return parts.joined(separator: ", ")
   }
 }

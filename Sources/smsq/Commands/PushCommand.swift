@@ -126,7 +126,8 @@ struct PushCommand: AsyncParsableCommand {
     let payload = PreparedMessage.payload(members)
     // Checked before Redis is asked for anything: what is wrong with the message is wrong without Redis, too.
     _ = try prepare(payload, now: nil)
-    let prepared = try prepare(payload, now: try await queue.now())
+    let now = try await queue.now()
+    let prepared = try prepare(payload, now: now)
 
     let message = OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
     switch try await queue.enqueue([message], maxWaiting: maxQueue ?? 0, rememberIDs: idLifetime) {
@@ -140,7 +141,7 @@ struct PushCommand: AsyncParsableCommand {
       let result = PushResult(
         id: prepared.message.id,
         queue: queue.name.description,
-        status: count == 0 ? "duplicate" : due == .now ? "queued" : "scheduled",
+        status: count == 0 ? "duplicate" : due.isAfter(now) ? "scheduled" : "queued",
         to: prepared.message.to.e164,
         segments: prepared.message.segmentation.segments,
         encoding: prepared.message.segmentation.encoding.rawValue,
@@ -158,6 +159,17 @@ struct PushCommand: AsyncParsableCommand {
       return try PreparedMessage(payload: payload, defaults: defaults(now: now))
     } catch {
       throw Failure("\(error)", .dataError)
+    }
+  }
+}
+
+extension OutgoingMessage.Due {
+  /// - Parameter now: Redis' time, Unix ms.
+  fileprivate func isAfter(_ now: Int64) -> Bool {
+    switch self {
+    case .now: false
+    case .after(let delay): delay > .zero
+    case .at(let time): time > now
     }
   }
 }

@@ -106,7 +106,7 @@ struct WorkerCommand: AsyncParsableCommand {
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
     let worker = Worker(
       queues: queuesOption.queues,
-      redis: redis.redis,
+      redis: redis.endpoint,
       handler: SMSHandler(
         gateway: gatewayOptions.makeGateway(),
         defaultCountryCode: country.defaultCountryCode,

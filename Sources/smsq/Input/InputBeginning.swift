@@ -25,7 +25,7 @@ struct InputBeginning {
     if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
       throw InputError(
         .notText,
-        "'\(name)' is UTF-16; save it as UTF-8, or pipe it in: iconv -f UTF-16 -t UTF-8 FILE | smsq push -"
+        "'\(name)' is UTF-16; save it as UTF-8, or pipe it in: iconv -f UTF-16 -t UTF-8 FILE | smsq push --file -"
       )
     }
     if bytes.contains(0) {
@@ -38,15 +38,15 @@ struct InputBeginning {
     guard bytes.first(where: { !$0.isBlank && $0 != 0x0A }) == UInt8(ascii: "[") else { return }
     throw InputError(
       .malformed,
-      "'\(name)' is a JSON array; give one object a line, for instance: jq -c '.[]' FILE | smsq push -"
+      "'\(name)' is a JSON array; give one object a line, for instance: jq -c '.[]' FILE | smsq push --file -"
     )
   }
 
   private static let compressed: [(magic: [UInt8], kind: String, remedy: String)] = [
-    ([0x1F, 0x8B], "compressed with gzip", "pipe it in: gzip -dc FILE | smsq push -"),
-    ([0x28, 0xB5, 0x2F, 0xFD], "compressed with zstd", "pipe it in: zstd -dc FILE | smsq push -"),
-    ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "compressed with xz", "pipe it in: xz -dc FILE | smsq push -"),
-    ([0x42, 0x5A, 0x68], "compressed with bzip2", "pipe it in: bzip2 -dc FILE | smsq push -"),
+    ([0x1F, 0x8B], "compressed with gzip", "pipe it in: gzip -dc FILE | smsq push --file -"),
+    ([0x28, 0xB5, 0x2F, 0xFD], "compressed with zstd", "pipe it in: zstd -dc FILE | smsq push --file -"),
+    ([0xFD, 0x37, 0x7A, 0x58, 0x5A], "compressed with xz", "pipe it in: xz -dc FILE | smsq push --file -"),
+    ([0x42, 0x5A, 0x68], "compressed with bzip2", "pipe it in: bzip2 -dc FILE | smsq push --file -"),
     ([0x50, 0x4B, 0x03, 0x04], "a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV in UTF-8"),
   ]
 }

@@ -62,11 +62,10 @@ struct EnvironmentArguments {
   /// Without values: one of them may be a URL with a password.
   func note(forMessage message: String) -> String? {
     // An error that names no option (a validation across several) may come from any of them.
-    let named = additions.filter { addition in
-      message.split { !($0.isLetter || $0.isNumber || $0 == "-") }.contains { $0 == addition.option }
-    }
+    let words = message.split { !($0.isLetter || $0.isNumber || $0 == "-") }
+    let namesNone = !words.contains { $0.hasPrefix("--") && $0.count > 2 }
     var origins: [String] = []
-    for addition in named.isEmpty ? additions : named {
+    for addition in additions where namesNone || words.contains(where: { $0 == addition.option }) {
       let origin = "\(addition.option) from \(addition.variable)"
       if !origins.contains(origin) { origins.append(origin) }
     }

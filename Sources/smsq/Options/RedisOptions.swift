@@ -3,17 +3,38 @@ import MessageQueue
 import RedisClient
 
 struct RedisOptions: ParsableArguments {
+  // A String, read in validate(): what ArgumentParser says of a value that it could not read repeats the value, and this
+  // one may hold a password.
   @Option(
+    name: .customLong("redis"),
     help: ArgumentHelp(
       "Where Redis is: redis://[user:pass@]host:port/db or unix:///path.",
       valueName: "url"
     )
   )
-  var redis = RedisEndpoint.local
+  var url = "redis://127.0.0.1:6379/0"
+
+  func validate() throws {
+    do {
+      _ = try RedisEndpoint(url)
+    } catch {
+      throw ValidationError(
+        "The Redis URL that --redis gives cannot be used: \(error). Write redis://host:6379/0 or unix:///path."
+      )
+    }
+  }
+
+  var endpoint: RedisEndpoint {
+    guard let endpoint = try? RedisEndpoint(url) else { preconditionFailure("validate() has let a bad URL through") }
+    return endpoint
+  }
 
   /// One connection for a command that runs once: it fails within seconds, so that scripts do not hang.
   func connection() -> RedisConnection {
-    RedisConnection(to: redis, options: .init(name: "smsq-cli", connectTimeout: .seconds(3), replyTimeout: .seconds(5)))
+    RedisConnection(
+      to: endpoint,
+      options: .init(name: "smsq-cli", connectTimeout: .seconds(3), replyTimeout: .seconds(5))
+    )
   }
 }
 
@@ -47,23 +68,6 @@ extension QueueName: ExplainedArgument {
       throw ValidationError("'\(argument)' is no queue name: write 1 to 64 letters, digits and any of _ - . :")
     }
     self = name
-  }
-
-  var argument: String { description }
-}
-
-extension RedisEndpoint {
-  static let local = RedisEndpoint(host: "127.0.0.1")
-}
-
-extension RedisEndpoint: ExplainedArgument {
-  init(explaining argument: String) throws {
-    do {
-      try self.init(argument)
-    } catch {
-      // The URL may hold a password: what is wrong with it is said, the URL is not repeated.
-      throw ValidationError("The Redis URL cannot be used: \(error). Write redis://host:6379/0 or unix:///path.")
-    }
   }
 
   var argument: String { description }

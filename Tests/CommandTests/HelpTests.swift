@@ -1,0 +1,98 @@
+import TestSupport
+import Testing
+
+@Suite("smsq's help")
+struct HelpTests {
+  static let options: [String: [String]] = [
+    "push": [
+      "redis", "queue", "to", "text", "from", "id", "in", "at", "expires-in", "file", "format", "strict", "max-queue",
+      "id-lifetime", "default-country-code", "json",
+    ],
+    "worker": [
+      "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "default-country-code", "gateway",
+      "sim-latency", "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "log-format",
+      "log-level", "show-numbers",
+    ],
+    "send": [
+      "to", "text", "from", "id", "default-country-code", "gateway", "sim-latency", "sim-fail", "sim-throttle",
+      "sim-reject", "sim-drop", "sim-rate", "sim-seed", "json",
+    ],
+    "stats": ["redis", "queue", "json"],
+    "peek": ["redis", "queue", "number", "json", "show-numbers", "default-country-code"],
+    "pause": ["redis", "queue"],
+    "resume": ["redis", "queue"],
+  ]
+
+  @Test("--help of a subcommand explains each of its options, even if a variable is broken", arguments: options.keys)
+  func help(subcommand: String) async throws {
+    let result = try await Smsq.run([subcommand, "--help"], environment: ["SMSQ_JSON": "maybe", "SMSQ_LEASE": "x"])
+    #expect(result.code == 0)
+    #expect(result.stderr == "")
+    for option in Self.options[subcommand]! {
+      #expect(result.stdout.contains("--\(option) "), "--\(option)")
+    }
+    // Nothing is in the help that is not in the table above.
+    let shown = Set(result.stdout.matches(of: /\n  (?:-. ?.?, )?--([a-z-]+)/).map { String($0.1) })
+    #expect(shown.subtracting(["version", "help"]).subtracting(Self.options[subcommand]!).isEmpty)
+    let wide = result.stdout.split(separator: "\n").filter { $0.count > 80 && !$0.hasPrefix("USAGE") }
+    #expect(wide.isEmpty)
+  }
+
+  @Test("smsq alone, --help and help list the commands and the exit codes", arguments: [[], ["--help"], ["help"]])
+  func root(arguments: [String]) async throws {
+    let result = try await Smsq.run(arguments)
+    #expect(result.code == 0)
+    for name in Self.options.keys { #expect(result.stdout.contains("\n  \(name) ")) }
+    for code in ["64", "65", "69", "70", "75", "77", "78"] { #expect(result.stdout.contains("\(code) ")) }
+  }
+
+  @Test(
+    "--version is a version, for the command as for its subcommands",
+    arguments: [["--version"], ["push", "--version"]]
+  )
+  func version(arguments: [String]) async throws {
+    let result = try await Smsq.run(arguments)
+    #expect(result.code == 0)
+    #expect(result.output.wholeMatch(of: /\d+\.\d+\.\d+.*/) != nil)
+  }
+
+  @Test(
+    "What it does not know is refused with 64",
+    arguments: [["--nonsense"], ["nonsense"], ["stats", "--nonsense"]]
+  )
+  func unknown(arguments: [String]) async throws {
+    let result = try await Smsq.run(arguments)
+    #expect(result.code == 64)
+    #expect(result.note.contains("nonsense"))
+    #expect(result.stdout == "")
+  }
+
+  @Test("Completion scripts come out whole", arguments: ["bash", "zsh", "fish"])
+  func completions(shell: String) async throws {
+    let result = try await Smsq.run(["--generate-completion-script", shell])
+    #expect(result.code == 0)
+    for name in Self.options.keys { #expect(result.stdout.contains(name)) }
+    if shell == "bash" {
+      let script = try TemporaryFile(result.stdout, extension: "bash")
+      #expect(try await ChildProcess("bash", ["-n", script.path]).end().code == 0)
+    }
+  }
+
+  @Test(
+    "A worker that could not work says why and ends with 64",
+    arguments: [
+      (["--concurrency", "0"], "1 to 100000"), (["--lease", "10ms"], "1s or more"), (["--lease", "10"], "no unit"),
+      (["--wake-timeout", "0s"], "10ms to 60s"), (["--backoff-base", "1h"], "--backoff-max"),
+      (["--name", "two words"], "no worker name"), (["--queue", "{x}"], "no queue name"),
+      (["--sim-fail", "0.7", "--sim-drop", "0.7"], "add up"), (["--sim-latency", "2s..1s"], "ends before it begins"),
+      (["--log-format", "xml"], "text"), (["--gateway", "carrier pigeon"], "simulator"), (["--drain=-1s"], "negative"),
+    ]
+  )
+  func workerUsage(arguments: [String], word: String) async throws {
+    let result = try await Smsq.run(["worker"] + arguments)
+    #expect(result.code == 64)
+    #expect(result.stdout == "")
+    #expect(result.note.contains(word), "\(result.note)")
+  }
+}

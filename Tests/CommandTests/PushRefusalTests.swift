@@ -1,0 +1,87 @@
+import TestSupport
+import Testing
+
+@Suite("smsq push, what it refuses", .serialized)
+struct PushRefusalTests {
+  /// What is wrong with a message, and a word that the answer must hold.
+  @Test(
+    "A bad message ends with 65 and one line that helps",
+    arguments: [
+      (["--to", "+12", "--text", "hi"], "7 to 15 digits"),
+      (["--to", "", "--text", "hi"], "telephone number"),
+      (["--to", "call me", "--text", "hi"], "+8613800138000"),
+      (["--to", "+44 (0)20 7946 0000", "--text", "hi"], "(0)"),
+      (["--to", Bench.to, "--text", ""], "empty"),
+      (["--to", Bench.to, "--text", String(repeating: "很长", count: 20_000)], "255"),
+      (["--to", Bench.to, "--text", "hi", "--from", "a name that is too long"], "11"),
+      (["--to", Bench.to, "--text", "hi", "--id", String(repeating: "i", count: 200)], "128"),
+      (["--file", "/nonexistent/messages.jsonl"], "no such file"),
+      (["--file", "/tmp"], "directory"),
+    ]
+  )
+  func badInput(arguments: [String], word: String) async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push"] + arguments)
+    #expect(result.code == 65)
+    #expect(result.stdout == "")
+    #expect(result.note.hasPrefix("smsq: "))
+    #expect(result.note.contains(word))
+    #expect(result.note.split(separator: "\n").count == 1)
+    #expect(try await bench.queue.dump().values.isEmpty)
+  }
+
+  @Test(
+    "A bad option ends with 64, the option's name, and no message queued",
+    arguments: [
+      (["--at", "tomorrow"], "RFC 3339"),
+      (["--in", "5"], "no unit"),
+      (["--in=-5s"], "negative"),
+      (["--in", "5m", "--at", "2100-01-01T00:00:00Z"], "not both"),
+      (["--queue", "two words"], "no queue name"),
+      (["--queue", "{tag}"], "no queue name"),
+      (["--max-queue", "0"], "1 or more"),
+      (["--default-country-code", "chinese"], "country code"),
+      (["--strict"], "--file"),
+      (["--file", "messages.jsonl"], "--file"),
+      (["--redis", "http://localhost"], "redis://"),
+      (["--redis", "rediss://localhost"], "TLS"),
+      (["--nonsense"], "--nonsense"),
+      (["words"], "words"),
+    ]
+  )
+  func badUsage(arguments: [String], word: String) async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push"] + Bench.message + arguments)
+    #expect(result.code == 64)
+    #expect(result.stdout == "")
+    #expect(result.note.hasPrefix("Error: "))
+    #expect(result.note.contains(word))
+    #expect(result.note.contains("smsq push --help"))
+    #expect(!result.note.contains("Fatal error"))
+    #expect(try await bench.queue.dump().values.isEmpty)
+  }
+
+  @Test("A Redis URL that cannot be used is not repeated, for it may hold a password")
+  func passwordIsNotRepeated() async throws {
+    let arguments = ["push"] + Bench.message
+    let byOption = try await Smsq.run(arguments + ["--redis", "redis://user:s3cret@"])
+    let byVariable = try await Smsq.run(arguments, environment: ["SMSQ_REDIS": "redis://user:s3cret@host/zero"])
+    for result in [byOption, byVariable] {
+      #expect(result.code == 64)
+      #expect(result.note.contains("Redis URL"))
+      #expect(!result.note.contains("s3cret"))
+    }
+    #expect(byVariable.note.contains("SMSQ_REDIS"))
+  }
+
+  @Test("A mistake on the command line is not blamed on the environment")
+  func noteOnEnvironment() async throws {
+    let variables = ["SMSQ_REDIS": "redis://127.0.0.1:1"]
+    let own = try await Smsq.run(["push", "--in", "5"] + Bench.message, environment: variables)
+    #expect(own.code == 64)
+    #expect(!own.note.contains("SMSQ_"))
+    let theirs = try await Smsq.run(["push"] + Bench.message, environment: ["SMSQ_IN": "5"])
+    #expect(theirs.code == 64)
+    #expect(theirs.note.contains("--in from SMSQ_IN"))
+  }
+}

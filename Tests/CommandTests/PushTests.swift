@@ -1,0 +1,164 @@
+import MessageQueue
+import RedisClient
+import TestSupport
+import Testing
+
+@Suite("smsq push, one message", .serialized)
+struct PushTests {
+  @Test("It prints the id, and the message waits under it")
+  func printsID() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push"] + Bench.message)
+    #expect(result.code == 0)
+    #expect(result.stderr == "")
+    let waiting = try await bench.waiting()
+    try #require(waiting.count == 1)
+    let message = try waiting[0].json
+    #expect(message["to"] as? String == Bench.to)
+    #expect(message["text"] as? String == "hello there")
+    #expect(message["id"] as? String == result.output)
+    #expect((message["queued_at"] as? String)?.hasSuffix("Z") == true)
+    #expect(message["expires_at"] == nil)
+    #expect(try await bench.counts().counters["pushed"] == 1)
+  }
+
+  @Test("--json says what was queued, in fields that scripts may rely on")
+  func json() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq("push", "--to", Bench.to, "--text", "验证码 123456", "--json")
+    #expect(result.code == 0)
+    #expect(result.stdout.split(separator: "\n").count == 1)
+    let fields = try result.output.json
+    #expect(
+      Set(fields.keys) == ["id", "queue", "status", "to", "segments", "encoding", "waiting"]
+    )
+    #expect(fields["queue"] as? String == bench.queue.name.description)
+    #expect(fields["status"] as? String == "queued")
+    #expect(fields["to"] as? String == Bench.to)
+    #expect(fields["segments"] as? Int == 1)
+    #expect(fields["encoding"] as? String == "ucs2")
+    #expect(fields["waiting"] as? Int == 1)
+  }
+
+  @Test("--in and --at put a message off", arguments: [["--in", "10m"], ["--at", "2100-01-01T00:00:00+08:00"]])
+  func scheduled(option: [String]) async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push", "--json"] + Bench.message + option)
+    #expect(result.code == 0)
+    #expect(try result.output.json["status"] as? String == "scheduled")
+    let counts = try await bench.counts()
+    #expect(counts.waiting == 0)
+    #expect(counts.scheduled == 1)
+    let due = try await bench.queue.run("ZRANGE {sms}:later 0 0 WITHSCORES").array?.last?.integer
+    if option[0] == "--at" {
+      #expect(due == 4_102_416_000_000)
+    } else {
+      // Redis' clock then and now: the difference is what it took to look.
+      let left = try #require(due) - counts.now
+      #expect(left > 0 && left <= 600_000)
+    }
+  }
+
+  @Test("A time that has passed is now, and the answer says so")
+  func pastTime() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push", "--json", "--at", "2000-01-01T00:00:00Z"] + Bench.message)
+    #expect(try result.output.json["status"] as? String == "queued")
+    #expect(try await bench.counts().waiting == 1)
+  }
+
+  @Test("--expires-in and --from are in the payload, and expiry counts by Redis' clock")
+  func expiryAndSender() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push", "--expires-in", "5m", "--from", "ACME"] + Bench.message)
+    #expect(result.code == 0)
+    let message = try await bench.waiting()[0].json
+    #expect(message["from"] as? String == "ACME")
+    let times = try ["queued_at", "expires_at"].map { try #require(message[$0] as? String) }
+    #expect(times[0] < times[1])
+    #expect(times[0].split(separator: ":").last == times[1].split(separator: ":").last)
+  }
+
+  @Test("A national number becomes E.164 with --default-country-code")
+  func nationalNumber() async throws {
+    let bench = try await Bench()
+    let number = "138 0013-8000"
+    let refused = try await bench.smsq("push", "--to", number, "--text", "hi")
+    #expect(refused.code == 65)
+    #expect(refused.note.contains("--default-country-code"))
+    #expect(!refused.note.contains(number))
+    let result = try await bench.smsq("push", "--to", number, "--text", "hi", "--default-country-code", "+86")
+    #expect(result.code == 0)
+    #expect(try await bench.waiting().map { try $0.json["to"] as? String } == [Bench.to])
+  }
+
+  @Test("Every option can come from its variable, and the command line has the last word")
+  func variables() async throws {
+    let bench = try await Bench()
+    let variables = [
+      "SMSQ_REDIS": bench.server.url, "SMSQ_QUEUE": bench.queue.name.description, "SMSQ_TO": "+447700900123",
+      "SMSQ_TEXT": "from the environment", "SMSQ_JSON": "yes",
+    ]
+    let result = try await Smsq.run(["push", "--to", Bench.to], environment: variables)
+    #expect(result.code == 0)
+    #expect(result.stderr == "")
+    #expect(try result.output.json["to"] as? String == Bench.to)
+    #expect(try await bench.waiting().map { try $0.json["text"] as? String } == ["from the environment"])
+  }
+
+  @Test("A variable that no option has is named and ignored")
+  func unknownVariable() async throws {
+    let bench = try await Bench()
+    let result = try await bench.smsq(["push"] + Bench.message, environment: ["SMSQ_REDDIS": "redis://other"])
+    #expect(result.code == 0)
+    #expect(result.note.contains("SMSQ_REDDIS"))
+    #expect(try await bench.waiting().count == 1)
+  }
+
+  @Test("The same --id is queued once, and the second time says so and is no failure")
+  func sameID() async throws {
+    let bench = try await Bench()
+    let first = try await bench.smsq(["push", "--id", "order 7"] + Bench.message)
+    #expect(first.stderr == "")
+    let second = try await bench.smsq(["push", "--id", "order 7"] + Bench.message)
+    #expect(second.code == 0)
+    #expect(second.output == "order 7")
+    #expect(second.note.contains("order 7"))
+    #expect(second.note.split(separator: "\n").count == 1)
+    let third = try await bench.smsq(["push", "--id", "order 7", "--json"] + Bench.message)
+    #expect(try third.output.json["status"] as? String == "duplicate")
+    #expect(try await bench.waiting().count == 1)
+    #expect(try await bench.counts().counters["pushed"] == 1)
+  }
+
+  @Test("With --id-lifetime 0s an id may come again")
+  func forgottenID() async throws {
+    let bench = try await Bench()
+    for _ in 0..<2 {
+      let result = try await bench.smsq(["push", "--id", "a", "--id-lifetime", "0s"] + Bench.message)
+      #expect(result.code == 0 && result.stderr == "")
+    }
+    #expect(try await bench.waiting().count == 2)
+  }
+
+  @Test("A queue that is as long as --max-queue takes no more: exit code 75")
+  func maxQueue() async throws {
+    let bench = try await Bench()
+    for code in [0, 0, 75] as [Int32] {
+      let result = try await bench.smsq(["push", "--max-queue", "2"] + Bench.message)
+      #expect(result.code == code)
+      if code == 75 {
+        #expect(result.note.contains("2 messages wait") && result.note.contains("nothing was queued"))
+        #expect(result.stdout == "")
+      }
+    }
+    #expect(try await bench.waiting().count == 2)
+  }
+
+  @Test("Messages leave in the order in which they came")
+  func order() async throws {
+    let bench = try await Bench()
+    for id in ["1", "2", "3"] { _ = try await bench.smsq(["push", "--id", id] + Bench.message) }
+    #expect(try await bench.waiting().map { try $0.json["id"] as? String } == ["1", "2", "3"])
+  }
+}

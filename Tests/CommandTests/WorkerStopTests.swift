@@ -1,0 +1,166 @@
+import Glibc
+import TestSupport
+import Testing
+
+@Suite("smsq worker, how it stops", .serialized)
+struct WorkerStopTests {
+  /// A worker that has so many messages in hand.
+  private func busyWorker(_ bench: Bench, _ count: Int, _ latency: String, _ drain: String) async throws -> ChildProcess
+  {
+    try await bench.push(count)
+    let worker = try bench.worker("--sim-latency", latency, "--drain", drain)
+    try await eventually("\(count) in hand") { try await bench.counts().claimed == count }
+    return worker
+  }
+
+  @Test("TERM and INT finish what is in hand: exit code 0, all sent, nothing held", arguments: [SIGTERM, SIGINT])
+  func drain(signal: Int32) async throws {
+    let bench = try await Bench()
+    let worker = try await busyWorker(bench, 20, "300ms", "30s")
+    worker.send(signal)
+    let end = try await worker.end()
+    #expect(end.code == 0)
+    #expect(end.stderr == "")
+    let counts = try await bench.counts()
+    #expect(counts.counters["sent"] == 20)
+    #expect(counts.waiting == 0 && counts.claimed == 0 && counts.scheduled == 0 && counts.dead == 0)
+    #expect(counts.workers.isEmpty)
+    let events = worker.log.map(\.event)
+    #expect(events.first == "started" && events.last == "stopped")
+    #expect(events.filter { $0 == "sent" }.count == 20 && events.filter { $0 == "draining" }.count == 1)
+    #expect(worker.log("stopped")[0]["unfinished"] == nil)
+  }
+
+  @Test("What waits still waits after a stop: a stopping worker claims nothing more")
+  func nothingMore() async throws {
+    let bench = try await Bench()
+    try await bench.push(10)
+    let worker = try bench.worker("--sim-latency", "300ms", "--concurrency", "3")
+    try await eventually("in hand") { try await bench.counts().claimed == 3 }
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    let counts = try await bench.counts()
+    #expect(counts.counters["sent", default: 0] + counts.waiting == 10)
+    #expect(counts.waiting >= 1)
+    #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("A second TERM gives back at once: exit code 75, all wait again, in their order")
+  func secondTerm() async throws {
+    let bench = try await Bench()
+    let worker = try await busyWorker(bench, 7, "10m", "10m")
+    worker.send(SIGTERM)
+    try await worker.logs("draining")
+    worker.send(SIGTERM)
+    try await expectGivenBack(worker, bench, 7)
+  }
+
+  @Test("The end of --drain gives back, too")
+  func drainDeadline() async throws {
+    let bench = try await Bench()
+    let worker = try await busyWorker(bench, 7, "10m", "300ms")
+    worker.send(SIGTERM)
+    try await expectGivenBack(worker, bench, 7)
+  }
+
+  private func expectGivenBack(_ worker: ChildProcess, _ bench: Bench, _ count: Int) async throws {
+    let end = try await worker.end()
+    #expect(end.code == 75)
+    #expect(worker.log("given-back").count == count)
+    #expect(worker.log("giving-back").map { $0["in_hand"] } == ["\(count)"])
+    #expect(worker.log.last?.event == "stopped")
+    #expect(worker.log.last?["unfinished"] == "\(count)")
+    let counts = try await bench.counts()
+    #expect(counts.waiting == count && counts.claimed == 0 && counts.workers.isEmpty)
+    #expect(counts.counters["returned"] == count)
+    #expect(try await bench.waiting().map { try $0.json["id"] as? String } == (0..<count).map { "m\($0)" })
+    #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("TSTP goes quiet: finishes what is in hand, claims no more, stays, and ends at TERM")
+  func quiet() async throws {
+    let bench = try await Bench()
+    try await bench.push(3)
+    let worker = try bench.worker("--sim-latency", "300ms", "--lease", "1s")
+    try await eventually("in hand") { try await bench.counts().claimed == 3 }
+    worker.send(SIGTSTP)
+    try await worker.logs("quiet")
+    try await bench.eventually(sent: 3)
+    try await bench.push(2, prefix: "n")
+    try await bench.eventuallyRenewed(times: 3)
+    #expect(worker.isRunning)
+    #expect(try await bench.counts().waiting == 2)
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(try await bench.counts().waiting == 2)
+    #expect(worker.log("quiet").count == 1 && worker.log("sent").count == 3)
+  }
+
+  @Test("An idle worker stops at once, also while Redis is away")
+  func idle() async throws {
+    let server = try await RedisServer()
+    let bench = try await Bench(on: server)
+    let worker = try bench.worker("--wake-timeout", "60s")
+    try await eventually("registered") { try await bench.counts().workers.count == 1 }
+    worker.send(SIGTERM)
+    #expect(try await worker.end(within: .seconds(10)).code == 0)
+
+    let cutOff = try bench.worker()
+    try await eventually("registered") { try await bench.counts().workers.count == 1 }
+    try await server.stop()
+    try await cutOff.logs("redis-lost")
+    cutOff.send(SIGTERM)
+    #expect(try await cutOff.end(within: .seconds(10)).code == 0)
+  }
+
+  @Test("kill -9: the next worker of that name takes back at once what it held, with a crash on its account")
+  func crash() async throws {
+    let bench = try await Bench()
+    let victim = try await busyWorker(bench, 5, "10m", "10m")
+    victim.send(SIGKILL)
+    #expect(try await victim.end().code == 128 + SIGKILL)
+    let worker = try bench.worker("--lease", "60s")
+    try await bench.eventually(sent: 5)
+    #expect(try await worker.logs("recovered")["messages"] == "5")
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(try await bench.counts().counters["recovered"] == 5)
+    #expect(worker.log("sent").map { $0["id"] } == (0..<5).map { "m\($0)" })
+    #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("--after-crash hold: what a crashed worker held is dead and not sent twice")
+  func hold() async throws {
+    let bench = try await Bench()
+    let victim = try await busyWorker(bench, 3, "10m", "10m")
+    victim.send(SIGKILL)
+    _ = try await victim.end()
+    let worker = try bench.worker("--after-crash", "hold")
+    try await eventually("dead") { try await bench.counts().dead == 3 }
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(try await bench.dead().allSatisfy { $0.reason?.hasPrefix("unknown: ") == true })
+    #expect(try await bench.sent() == 0)
+    #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("A second worker of the same name takes over: the first ends with 78, says so, and nothing is lost")
+  func superseded() async throws {
+    let bench = try await Bench()
+    try await bench.push(20)
+    let first = try bench.worker("--sim-latency", "10m", "--lease", "1s")
+    try await eventually("in hand") { try await bench.counts().claimed == 20 }
+    let second = try bench.worker("--lease", "1s")
+    let end = try await first.end()
+    #expect(end.code == 78)
+    #expect(first.log("superseded").count == 1)
+    #expect(first.log("superseded").first?["by"]?.hasPrefix("\(bench.workerName)@") == true)
+    #expect(first.log("superseded").first?["hint"]?.contains("--name") == true)
+    try await bench.eventually(sent: 20)
+    #expect(second.log("recovered").count >= 1)
+    #expect(second.isRunning)
+    second.send(SIGTERM)
+    #expect(try await second.end().code == 0)
+    #expect(try await bench.violations().isEmpty)
+  }
+}
