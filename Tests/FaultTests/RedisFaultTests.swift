@@ -1,0 +1,176 @@
+import Foundation
+import RedisClient
+import TestSupport
+import Testing
+
+extension FaultTests {
+  /// Each fault that Redis or the way to it can have, under load. What counts is the same for all: each message is taken
+  /// once, nothing is missing, one line says that it went, and one that it is back.
+  @Suite("Each fault of Redis", .serialized)
+  struct RedisFaultTests {
+    /// Makes and unmakes a fault.
+    struct Fault: Sendable, CustomTestStringConvertible {
+      let name: String
+      /// The events that say so. Nil where it is to be no news at all.
+      var events: (gone: String, back: String)? = ("redis-lost", "redis-back")
+      /// A word of what the worker says is wrong.
+      var says = ""
+      var arguments: [String] = []
+      let strike: @Sendable (RedisFaultTests.Site) async throws -> Void
+      var heal: @Sendable (RedisFaultTests.Site) async throws -> Void = { _ in }
+
+      var testDescription: String { name }
+    }
+
+    /// Where it happens.
+    struct Site: Sendable {
+      let server: RedisServer
+      let bench: FaultBench
+      let proxy: FaultyProxy
+
+      func redis(_ words: String...) async throws {
+        var command = RedisCommand()
+        for word in words { command.append(word) }
+        _ = try await bench.queue.redis.run(command)
+      }
+
+      /// Ends the worker's connections, so that it has to say hello anew.
+      func disconnect() async throws {
+        for name in ["smsq-commands", "smsq-wait-\(bench.queue.name)"] {
+          let clients = try await bench.queue.redis.run(RedisCommand("CLIENT", "LIST")).string ?? ""
+          for client in clients.split(separator: "\n") where client.contains(" name=\(name) ") {
+            let id = client.split(separator: " ")[0].dropFirst("id=".count)
+            _ = try? await redis("CLIENT", "KILL", "ID", String(id))
+          }
+        }
+      }
+    }
+
+    @Test("Under load: each message is taken once, and one line says that it went, one that it is back", arguments: faults)
+    func once(fault: Fault) async throws {
+      let server = try await RedisServer(appendOnly: true)
+      let bench = try await FaultBench(on: server)
+      try await bench.queue.run("ACL SETUSER default on nopass ~* &* +@all")
+      let site = Site(server: server, bench: bench, proxy: try FaultyProxy(to: server.endpoint))
+      try await bench.push(300)
+      let worker = try ChildProcess(
+        Smsq.path,
+        bench.arguments(
+          name: "w",
+          url: site.proxy.url,
+          ["--lease", "2s", "--concurrency", "10", "--sim-latency", "2ms..20ms", "--sim-fail", "0.1"]
+            + ["--backoff-base", "50ms"] + fault.arguments
+        )
+      )
+      try await eventually("it is at work") { try await bench.sent() >= 50 }
+      try await fault.strike(site)
+      if let events = fault.events {
+        let line = try await worker.logs(events.gone)
+        #expect(line["error"]?.contains(fault.says) == true, "\(line)")
+        // Some time of it, so that what would be said again and again is.
+        try await Task.sleep(for: .milliseconds(1_500))
+        try await fault.heal(site)
+        try await worker.logs(events.back)
+      }
+      try await bench.settledAfterOutage()
+      #expect(try await worker.stop() == 0)
+
+      let taken = try bench.taken()
+      #expect(taken.count == 300)
+      #expect(doubles(taken) == 0)
+      #expect(try await bench.violations() == [])
+      for event in ["redis-lost", "redis-back", "queue-error", "queue-back"] {
+        let isExpected = event == fault.events?.gone || event == fault.events?.back
+        #expect(worker.log(event).count == (isExpected ? 1 : 0), "\(event): \(worker.log(event).map(\.fields))")
+      }
+      for event in ["lease-lost", "outcome-lost", "claims-missing", "recovered"] {
+        #expect(worker.log(event).isEmpty, "\(event)")
+      }
+    }
+
+    static let faults: [Fault] = [
+      Fault(
+        name: "connection refused",
+        strike: { try await $0.server.stop() },
+        heal: { try await $0.server.restart() }
+      ),
+      Fault(name: "connection reset", strike: { $0.proxy.arm(.reset) }),
+      Fault(name: "cut in the middle of a reply", strike: { $0.proxy.arm(.cut, afterReplyBytes: 10) }),
+      Fault(name: "half dead: nothing comes through", strike: { $0.proxy.arm(.swallow) }, heal: { $0.proxy.heal() }),
+      Fault(
+        name: "half dead: requests arrive, replies do not",
+        strike: { $0.proxy.arm(.swallowReplies) },
+        heal: { $0.proxy.heal() }
+      ),
+      Fault(
+        name: "slow: each reply comes 60 ms late",
+        events: nil,
+        strike: { $0.proxy.arm(.delay(.milliseconds(60))) }
+      ),
+      Fault(name: "stops in the middle of a reply", strike: { $0.proxy.arm(.stall, afterReplyBytes: 7) }),
+      Fault(name: "SIGSTOP", strike: { $0.server.kill(SIGSTOP) }, heal: { $0.server.kill(SIGCONT) }),
+      Fault(
+        name: "READONLY, as after a failover",
+        says: "READONLY",
+        strike: { try await $0.redis("REPLICAOF", "127.0.0.1", "1") },
+        heal: { try await $0.redis("REPLICAOF", "NO", "ONE") }
+      ),
+      Fault(
+        name: "NOAUTH: a password that the worker does not have",
+        says: "NOAUTH",
+        strike: {
+          try await $0.redis("CONFIG", "SET", "requirepass", "secret")
+          try await $0.disconnect()
+        },
+        heal: { try await $0.redis("CONFIG", "SET", "requirepass", "") }
+      ),
+      Fault(
+        name: "NOPERM: no right to run scripts",
+        events: ("queue-error", "queue-back"),
+        says: "NOPERM",
+        strike: { try await $0.redis("ACL", "SETUSER", "default", "-evalsha") },
+        heal: { try await $0.redis("ACL", "SETUSER", "default", "+@all") }
+      ),
+      Fault(
+        name: "MISCONF: Redis cannot save",
+        events: ("queue-error", "queue-back"),
+        says: "MISCONF",
+        strike: {
+          // A folder where the snapshot should be.
+          try FileManager.default.createDirectory(
+            atPath: $0.server.folder + "/dump.rdb",
+            withIntermediateDirectories: true
+          )
+          try await $0.redis("CONFIG", "SET", "save", "3600 1000000")
+          try await $0.redis("BGSAVE")
+        },
+        heal: { try await $0.redis("CONFIG", "SET", "stop-writes-on-bgsave-error", "no") }
+      ),
+      Fault(
+        name: "a key of the wrong type where dead letters go",
+        events: ("queue-error", "queue-back"),
+        says: "WRONGTYPE",
+        strike: { try await $0.bench.queue.run("SET {sms}:dead oops") },
+        heal: { try await $0.bench.queue.run("DEL {sms}:dead") }
+      ),
+      Fault(
+        name: "a key of the wrong type in the register of workers' turns",
+        events: ("queue-error", "queue-back"),
+        says: "WRONGTYPE",
+        strike: {
+          try await $0.bench.queue.run("RENAME {sms}:turns {sms}:kept")
+          try await $0.bench.queue.run("SET {sms}:turns oops")
+        },
+        heal: { try await $0.bench.queue.run("RENAME {sms}:kept {sms}:turns") }
+      ),
+      Fault(
+        name: "the script cache is flushed again and again",
+        events: nil,
+        strike: { site in
+          for _ in 0..<100 { try await site.redis("SCRIPT", "FLUSH") }
+        }
+      ),
+      Fault(name: "CLIENT KILL", strike: { try await $0.disconnect() }),
+    ]
+  }
+}
