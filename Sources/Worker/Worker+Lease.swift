@@ -10,7 +10,6 @@ extension Worker {
     if !session.isRegistered {
       guard mayRegister else { return }
       let olderLives = try await session.queue.join(session.life, lease: options.lease)
-      noteSuccess(session)
       session.isRegistered = true
       session.mayHaveMessages = true
       for life in olderLives { session.toRecover[life] = .superseded }
@@ -18,7 +17,6 @@ extension Worker {
       session.renewAt = now + options.lease / 3
     } else if now >= session.renewAt {
       let answer = try await session.queue.renew(session.life, lease: options.lease)
-      noteSuccess(session)
       switch answer {
       case .renewed:
         session.lease.extend(from: now, by: options.lease)
@@ -53,7 +51,6 @@ extension Worker {
   func recover(_ session: QueueSession) async throws(RedisError) {
     guard session.isRegistered, mayRegister, let (life, why) = session.toRecover.first else { return }
     let claims = try await session.queue.fence(life, superseded: why == .superseded)
-    noteSuccess(session)
     guard let claims, !claims.isEmpty else {
       session.toRecover[life] = nil
       return

@@ -49,7 +49,6 @@ extension Worker {
       claiming: turn.request,
       bounds: options.deadLetters
     )
-    noteSuccess(session)
     session.unanswered = nil
 
     if let settled = answer.settled {

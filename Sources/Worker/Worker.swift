@@ -38,6 +38,8 @@ package actor Worker {
   /// Messages that handlers gave back because they were cut short.
   nonisolated let givenBack = Atomic(0)
   var outage = Outage()
+  /// The queue at which the outage was last met.
+  var outageQueue: QueueName?
   var saidQuiet = false
   var drainUntil: ContinuousClock.Instant?
   var abortUntil: ContinuousClock.Instant?
@@ -144,6 +146,7 @@ package actor Worker {
     try await keepLease(session)
     try await takeTurn(session, &group)
     try await recover(session)
+    noteSuccess(session)
     armWaiter(session)
   }
 
