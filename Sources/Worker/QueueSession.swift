@@ -34,6 +34,10 @@ final class QueueSession {
   /// Nothing starts after it: the claims may be another's by then. Read by handlers just before they start.
   let lease = LeaseClock()
   var renewAt: ContinuousClock.Instant
+  /// When the last renewal that was answered was asked for.
+  var renewedAt: ContinuousClock.Instant
+  /// Before this, no other life counts as expired: see `noteRenewal`.
+  var takeOverAt: ContinuousClock.Instant
   /// After a failure: not before this.
   var retryAt: ContinuousClock.Instant
   var trouble = Outage()
@@ -56,8 +60,8 @@ final class QueueSession {
     self.queue = queue
     self.life = life
     self.waiter = waiter
-    renewAt = .now
-    retryAt = .now
+    let now = ContinuousClock.now
+    (renewAt, renewedAt, takeOverAt, retryAt) = (now, now, now, now)
   }
 }
 

@@ -75,8 +75,10 @@ extension Worker {
       outageQueue = session.queue.name
       pause = outage.pause
     }
-    session.retryAt = .now + pause
-    ring(after: pause)
+    // At most a sixth of the lease, except where only a person can help: see `noteRenewal`.
+    let bounded = error.treatment == .denied ? pause : min(pause, options.lease / 6)
+    session.retryAt = .now + bounded
+    ring(after: bounded)
   }
 
   /// Notes that all that one queue needed was done, what had failed before it included. A single command that succeeds

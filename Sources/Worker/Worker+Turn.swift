@@ -68,7 +68,9 @@ extension Worker {
       session.nextDue = claimed.nextDue.map { .now + $0 }
     }
     session.nextNumber = claimed.nextNumber
-    if let expired = claimed.expired, session.toRecover[expired] == nil { session.toRecover[expired] = .expired }
+    if let expired = claimed.expired, session.toRecover[expired] == nil, ContinuousClock.now >= session.takeOverAt {
+      session.toRecover[expired] = .expired
+    }
     for message in claimed.messages { start(message, now: claimed.now, session, &group) }
   }
 
