@@ -72,9 +72,14 @@ struct FaultBench: Sendable {
 
   /// Waits until nothing waits, is scheduled or is in hand.
   func drained(within deadline: Duration = .seconds(60)) async throws {
-    try await eventually(within: deadline, "queue \(queue.name) is empty") {
-      let now = try await snapshot()
-      return now.waiting + now.scheduled + now.claimed == 0
+    do {
+      try await eventually(within: deadline, "queue \(queue.name) is empty") {
+        let now = try await snapshot()
+        return now.waiting + now.scheduled + now.claimed == 0
+      }
+    } catch {
+      let lines = try await queue.dump().lines.map { $0.prefix(400) }
+      throw NeverHappened(description: "\(error): \(lines.joined(separator: "\n"))")
     }
   }
 

@@ -39,10 +39,17 @@ private final class Supervisor {
   private let process: ChildProcess
 
   init(_ program: String, _ arguments: [String]) throws {
-    directory = NSTemporaryDirectory() + "/smsq-sup-\(UUID().uuidString.prefix(8))"
+    directory = "/tmp/smsq-sup-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     // A worker that dies at once, as this one may, counts as a failed start: enough of them must be allowed.
     let configuration = """
+      [unix_http_server]
+      file=\(directory)/s.sock
+      [rpcinterface:supervisor]
+      supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+      [supervisorctl]
+      serverurl=unix://\(directory)/s.sock
+
       [supervisord]
       nodaemon=true
       logfile=\(directory)/supervisord.log
@@ -70,9 +77,10 @@ private final class Supervisor {
     return log.split(separator: "\n").filter { $0.contains("spawned: 'smsq-worker'") }.count
   }
 
-  /// TERM has supervisord stop the worker first.
+  /// Has supervisord stop the worker, and end. Not by a TERM: Foundation starts it with the mask of a thread that blocks
+  /// signals.
   func stop() async throws {
-    process.send(SIGTERM)
+    _ = try await ChildProcess("supervisorctl", ["-c", "\(directory)/supervisord.conf", "shutdown"]).end()
     _ = try await process.end()
   }
 }

@@ -9,9 +9,10 @@ extension FaultTests {
     func oneAtATime() async throws {
       let bench = try await FaultBench()
       let kills = 250
-      var pushed = 0
+      var pushed = 400
+      try await bench.push(pushed)
       for _ in 0..<kills {
-        // As many as it could send before it is killed, so that there is always one in hand.
+        // About as many as it sends before it is killed, so that there is always one in hand.
         try await bench.push(20, from: pushed)
         pushed += 20
         let worker = try bench.worker("one", "--concurrency", "1", "--sim-latency", "5ms", "--max-crashes", "1000")
@@ -40,7 +41,7 @@ extension FaultTests {
       let bench = try await FaultBench()
       let (kills, concurrency) = (200, 40)
       let options = [
-        "--lease", "1s", "--concurrency", "\(concurrency)", "--sim-latency", "2ms..20ms", "--sim-fail", "0.05",
+        "--lease", "1s", "--concurrency", "\(concurrency)", "--sim-latency", "10ms..100ms", "--sim-fail", "0.05",
         "--backoff-base", "50ms", "--after-crash", afterCrash, "--max-crashes", "1000",
       ]
       var lives = 0
@@ -51,7 +52,7 @@ extension FaultTests {
         let name = slot == 0 ? "stable" : "life-\(lives)"
         return try ChildProcess(Smsq.path, bench.arguments(name: name, options))
       }
-      var pushed = 2000
+      var pushed = 4000
       try await bench.push(pushed)
       var workers = try (0..<3).map(start)
       for _ in 0..<kills {
@@ -59,8 +60,8 @@ extension FaultTests {
         let slot = Int.random(in: workers.indices)
         try await workers[slot].crash()
         workers[slot] = try start(slot)
-        try await bench.push(30, from: pushed)
-        pushed += 30
+        try await bench.push(50, from: pushed)
+        pushed += 50
       }
       try await bench.drained()
       for worker in workers { #expect(try await worker.stop() == 0) }
