@@ -46,8 +46,9 @@ test: ## Build and run the tests
 # In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch.
 test-tsan: ## Run the tests under the thread sanitizer
 	@.ci/dependencies libhiredis-dev redis-server
-	swift test --sanitize thread --scratch-path .build-tsan \
-	  --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests'
+	TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
+	  swift test --sanitize thread --scratch-path .build-tsan \
+	  --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests|EveryByteTests'
 
 SOAK_SECONDS ?= 600
 

@@ -23,7 +23,11 @@ extension FaultTests {
         let life = WorkerLife(name: "w")
         _ = try await cut.join(life, lease: .seconds(60))
         let bounds = DeadLetterBounds(count: nil, age: nil)
-        let first = try await cut.turn(settling: [], claiming: .init(life: life, firstNumber: 0, limit: 2), bounds: bounds)
+        let first = try await cut.turn(
+          settling: [],
+          claiming: .init(life: life, firstNumber: 0, limit: 2),
+          bounds: bounds
+        )
         let claimed = try #require(first.claimed).messages
         let settlements = [
           Settlement(claimID: claimed[0].claimID, .sent),

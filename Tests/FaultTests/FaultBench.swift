@@ -71,15 +71,18 @@ struct FaultBench: Sendable {
   func sent() async throws -> Int { try await snapshot().counters["sent"] ?? 0 }
 
   /// Waits until nothing waits, is scheduled or is in hand.
-  func drained(within deadline: Duration = .seconds(60)) async throws {
+  ///
+  /// - Parameter workers: whose last words to show if it never happens.
+  func drained(within deadline: Duration = .seconds(60), by workers: [ChildProcess] = []) async throws {
     do {
       try await eventually(within: deadline, "queue \(queue.name) is empty") {
         let now = try await snapshot()
         return now.waiting + now.scheduled + now.claimed == 0
       }
     } catch {
-      let lines = try await queue.dump().lines.map { $0.prefix(400) }
-      throw NeverHappened(description: "\(error): \(lines.joined(separator: "\n"))")
+      let lines = try await queue.dump().lines.map { String($0.prefix(400)) }
+      let words = workers.map { "\($0.isRunning ? "runs" : "ended"): \($0.lines.suffix(6)) \($0.stderr)" }
+      throw NeverHappened(description: "\(error): \((lines + words).joined(separator: "\n"))")
     }
   }
 
@@ -93,7 +96,6 @@ struct FaultBench: Sendable {
     return (reply.array ?? []).map { Element($0.bytes ?? []) }
   }
 }
-
 
 /// How often messages were taken more than once, over and above the once that is due: what was sent twice.
 func doubles(_ taken: [String: Int]) -> Int { taken.values.reduce(0) { $0 + $1 - 1 } }

@@ -1,11 +1,11 @@
 import Foundation
 import TestSupport
 
-/// Lies to a program about the time of day, as a host whose clock is set does, and leaves the monotonic clocks alone, as
-/// such a host does, too.
+/// Lies to a program about the time of day, as a host whose clock is set does, and leaves the monotonic clocks alone,
+/// as such a host does, too.
 ///
-/// A few lines of C, preloaded. Setting the machine's own clock takes root and would hit whatever else runs there; a time
-/// namespace shifts the monotonic clocks and not the time of day.
+/// A few lines of C, preloaded. Setting the machine's own clock takes root and would hit whatever else runs there; a
+/// time namespace shifts the monotonic clocks and not the time of day.
 final class JumpingClock {
   private let directory: String
 

@@ -41,7 +41,7 @@ private final class Supervisor {
   init(_ program: String, _ arguments: [String]) throws {
     directory = "/tmp/smsq-sup-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-    // A worker that dies at once, as this one may, counts as a failed start: enough of them must be allowed.
+    // A supervisord that is killed leaves its worker behind; setpriv has it go, too.
     let configuration = """
       [unix_http_server]
       file=\(directory)/s.sock
@@ -77,8 +77,8 @@ private final class Supervisor {
     return log.split(separator: "\n").filter { $0.contains("spawned: 'smsq-worker'") }.count
   }
 
-  /// Has supervisord stop the worker, and end. Not by a TERM: Foundation starts it with the mask of a thread that blocks
-  /// signals.
+  /// Has supervisord stop the worker, and end. Not by a TERM: Foundation starts it with the signal mask of a thread
+  /// that blocks it.
   func stop() async throws {
     _ = try await ChildProcess("supervisorctl", ["-c", "\(directory)/supervisord.conf", "shutdown"]).end()
     _ = try await process.end()

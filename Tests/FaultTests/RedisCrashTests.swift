@@ -8,7 +8,9 @@ import Testing
 extension FaultTests {
   @Suite("Redis dies, hangs, and is full", .serialized)
   struct RedisCrashTests {
-    @Test("kill -9 of Redis under load, ten times: what producers were told is queued is sent once, the rest once or never")
+    @Test(
+      "kill -9 of Redis under load, ten times: what producers were told is queued is sent once, the rest once or never"
+    )
     func killed() async throws {
       let server = try await RedisServer(appendOnly: true)
       let bench = try await FaultBench(on: server)
@@ -21,7 +23,7 @@ extension FaultTests {
         try await server.restart()
       }
       await producers.stop()
-      try await bench.settledAfterOutage()
+      try await bench.settledAfterOutage(by: workers[0], workers[1])
       for worker in workers { #expect(try await worker.stop() == 0) }
 
       let taken = try bench.taken()
@@ -35,7 +37,10 @@ extension FaultTests {
         #expect(worker.log("redis-lost").count == worker.log("redis-back").count)
         #expect(worker.log("redis-lost").count <= 10)
       }
-      print("redis killed: \(acknowledged.count) acknowledged, \(unknown.count) not, of which \(unknown.intersection(taken.keys).count) sent")
+      print(
+        "Redis killed: \(acknowledged.count) acknowledged, \(unknown.count) not,",
+        "\(unknown.intersection(taken.keys).count) of those sent"
+      )
     }
 
     @Test("Redis hangs for longer than the lease: all workers were as cut off, so none takes over from another")
@@ -47,7 +52,9 @@ extension FaultTests {
         let workers = try (1...3).map {
           try bench.worker("w\($0)", "--lease", "1s", "--concurrency", "20", "--sim-latency", "20ms..200ms")
         }
-        try await eventually("all are at work") { try await bench.snapshot().workers.filter { $0.claimed > 5 }.count == 3 }
+        try await eventually("all are at work") {
+          try await bench.snapshot().workers.filter { $0.claimed > 5 }.count == 3
+        }
         server.kill(SIGSTOP)
         try await Task.sleep(for: .milliseconds(2_500))
         server.kill(SIGCONT)
@@ -116,8 +123,8 @@ extension FaultTests {
 
 extension FaultBench {
   /// As ``drained(within:)``, once the test's own connection has found out that the old one is gone.
-  func settledAfterOutage() async throws {
+  func settledAfterOutage(by workers: ChildProcess...) async throws {
     try await eventually("Redis answers the test") { (try? await queue.run("PING")) != nil }
-    try await drained()
+    try await drained(by: workers)
   }
 }

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension FaultTests {
-  /// Each fault that Redis or the way to it can have, under load. What counts is the same for all: each message is taken
-  /// once, nothing is missing, one line says that it went, and one that it is back.
+  /// Each fault that Redis or the way to it can have, under load. What counts is the same for all: each message is
+  /// taken once, nothing is missing, one line says that it went, and one that it is back.
   @Suite("Each fault of Redis", .serialized)
   struct RedisFaultTests {
     /// Makes and unmakes a fault.
@@ -18,7 +18,8 @@ extension FaultTests {
       /// How many lines say that it went. Two where a connection ends first and the next one is refused: what a person
       /// must mend is news.
       var lines = 1
-      var arguments: [String] = []
+      /// Microseconds that Redis takes to load each command of its file.
+      var loadDelay = 0
       let strike: @Sendable (RedisFaultTests.Site) async throws -> Void
       var heal: @Sendable (RedisFaultTests.Site) async throws -> Void = { _ in }
 
@@ -49,9 +50,12 @@ extension FaultTests {
       }
     }
 
-    @Test("Under load: each message is taken once, and one line says that it went, one that it is back", arguments: faults)
+    @Test(
+      "Under load: each message is taken once, and one line says that it went, one that it is back",
+      arguments: faults
+    )
     func once(fault: Fault) async throws {
-      let server = try await RedisServer(appendOnly: true)
+      let server = try await RedisServer(appendOnly: true, "--key-load-delay", "\(fault.loadDelay)")
       let bench = try await FaultBench(on: server)
       try await bench.queue.run("ACL SETUSER default on nopass ~* &* +@all")
       let site = Site(server: server, bench: bench, proxy: try FaultyProxy(to: server.endpoint))
@@ -62,7 +66,7 @@ extension FaultTests {
           name: "w",
           url: site.proxy.url,
           ["--lease", "2s", "--concurrency", "10", "--sim-latency", "2ms..20ms", "--sim-fail", "0.1"]
-            + ["--backoff-base", "50ms"] + fault.arguments
+            + ["--backoff-base", "50ms"]
         )
       )
       try await eventually("it is at work") { try await bench.sent() >= 50 }
@@ -75,7 +79,7 @@ extension FaultTests {
         try await fault.heal(site)
         try await worker.logs(events.back)
       }
-      try await bench.settledAfterOutage()
+      try await bench.settledAfterOutage(by: worker)
       #expect(try await worker.stop() == 0)
 
       let taken = try bench.taken()
@@ -91,11 +95,62 @@ extension FaultTests {
       }
     }
 
+    @Test("What one of two queues may not do is said once, however often the other succeeds, and ends once")
+    func oneOfTwo() async throws {
+      let server = try await RedisServer()
+      let (allowed, forbidden) = (try await FaultBench(on: server), try await FaultBench(on: server))
+      func allow(_ queue: TestQueue) async throws {
+        try await queue.run("ACL SETUSER w on >pw +@all ~\(queue.name) ~{\(queue.name)}:*")
+      }
+      try await allow(allowed.queue)
+      let worker = try ChildProcess(
+        Smsq.path,
+        allowed.arguments(
+          name: "w",
+          url: "unix://w:pw@\(server.folder)/redis.sock",
+          ["--queue", forbidden.queue.name.description, "--lease", "1s"]
+        )
+      )
+      #expect(try await worker.logs("queue-error")["error"]?.contains("NOPERM") == true)
+      for number in 0..<20 {
+        try await allowed.push(5, from: 5 * number)
+        try await allowed.drained(by: [worker])
+        try await Task.sleep(for: .milliseconds(100))
+      }
+      try await forbidden.push(5, prefix: "late")
+      try await allow(forbidden.queue)
+      try await forbidden.drained(by: [worker])
+      try await worker.logs("queue-back")
+      #expect(try await worker.stop() == 0)
+      #expect(try allowed.taken().count == 105)
+      #expect(worker.log("queue-error").count == 1 && worker.log("queue-back").count == 1)
+      #expect(worker.log("redis-lost").isEmpty && worker.log("redis-back").isEmpty)
+    }
+
     static let faults: [Fault] = [
       Fault(
         name: "connection refused",
         strike: { try await $0.server.stop() },
         heal: { try await $0.server.restart() }
+      ),
+      Fault(
+        name: "LOADING: it restarts, and takes its time to read its file",
+        loadDelay: 300,
+        strike: { site in
+          // Between two looks at its clients it reads a thousand commands.
+          let noise = (0..<8_000).map { RedisCommand("SET", "noise", "\($0)") }
+          _ = try await site.bench.queue.redis.run(noise)
+          async let restart: Void = site.server.restart()
+          try await eventually("Redis is loading") {
+            do throws(RedisError) {
+              _ = try await site.bench.queue.redis.run(RedisCommand("GET", "noise"))
+              return false
+            } catch {
+              return error.code.rawValue == "LOADING"
+            }
+          }
+          try await restart
+        }
       ),
       Fault(name: "connection reset", strike: { $0.proxy.arm(.reset) }),
       Fault(name: "cut in the middle of a reply", strike: { $0.proxy.arm(.cut, afterReplyBytes: 10) }),

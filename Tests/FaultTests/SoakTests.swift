@@ -18,7 +18,8 @@ extension FaultTests {
       let server = try await RedisServer(appendOnly: true)
       let bench = try await FaultBench(on: server)
       let options = [
-        "--lease", "3s", "--concurrency", "50", "--sim-latency", "5ms..50ms", "--sim-fail", "0.02", "--backoff-base", "50ms",
+        "--lease", "3s", "--concurrency", "50", "--sim-latency", "5ms..50ms", "--sim-fail", "0.02", "--backoff-base",
+        "50ms",
         "--max-crashes", "100000",
       ]
       // One that is never killed, whose memory tells, and one that is killed now and then.
@@ -53,7 +54,7 @@ extension FaultTests {
         round += 1
       }
       await producers.stop()
-      try await bench.settledAfterOutage()
+      try await bench.settledAfterOutage(by: steady, mortal)
       for worker in [steady, mortal] { #expect(try await worker.stop() == 0) }
 
       let taken = try bench.taken()

@@ -51,7 +51,9 @@ extension FaultTests {
         sleeper.send(SIGCONT)
         try await sleeper.logs("lease-lost", times: stops)
         try await eventually("it lives again") {
-          try await bench.snapshot().workers.contains { $0.life.name == "sleeper" && $0.leaseLeft.map { $0 > .zero } == true }
+          try await bench.snapshot().workers.contains {
+            $0.life.name == "sleeper" && $0.leaseLeft.map { $0 > .zero } == true
+          }
         }
       }
       try await bench.drained()

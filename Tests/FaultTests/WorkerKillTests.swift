@@ -80,7 +80,9 @@ extension FaultTests {
         #expect(dead.count <= kills * concurrency)
         #expect(snapshot.counters["sent", default: 0] + dead.count == pushed)
       }
-      print("\(afterCrash): \(kills) kills of 3 workers, \(recovered + dead.count) in hand, \(doubles(taken)) twice of \(pushed)")
+      print(
+        "\(afterCrash): \(kills) kills, \(recovered + dead.count) in hand, \(doubles(taken)) twice of \(pushed)"
+      )
     }
   }
 }
