@@ -20,7 +20,7 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test lint format install uninstall clean help
+.PHONY: all build manual demo stop test test-tsan soak lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -48,6 +48,20 @@ test: ## Build and run the tests
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
+
+# In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch.
+test-tsan: ## Run the tests under the thread sanitizer
+	@.ci/dependencies libhiredis-dev redis-server
+	TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
+	  swift test --sanitize thread --scratch-path .build-tsan \
+	  --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests|EveryByteTests'
+
+SOAK_SECONDS ?= 600
+
+soak: ## Run workers at a steady rate with a fault every few seconds: make soak SOAK_SECONDS=600
+	@.ci/dependencies libhiredis-dev redis-server
+	swift build --build-tests
+	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
@@ -80,7 +94,7 @@ uninstall: ## Remove what `make install` put under PREFIX
 	  "$(sharedir)/zsh/site-functions/_smsq" "$(sharedir)/fish/vendor_completions.d/smsq.fish"
 
 clean: stop ## Stop the demo, remove all that was built, and the demo's data with it
-	rm -rf .build run
+	rm -rf .build .build-tsan run
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-18s%s\n", $$1, $$2 }'

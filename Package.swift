@@ -101,6 +101,14 @@ let package = Package(
       dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport"],
       swiftSettings: swiftSettings
     ),
+    // The real smsq, and faults of every kind.
+    .testTarget(
+      name: "FaultTests",
+      dependencies: [
+        "smsq", "Worker", "MessageQueue", "RedisClient", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swiftSettings
+    ),
     // And a real supervisord.
     .testTarget(
       name: "SupervisorTests",

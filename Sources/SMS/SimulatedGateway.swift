@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 // A gateway that sends nothing: for development, for tests, and to find out what a queue does when its provider is slow,
@@ -30,6 +31,7 @@ package final class SimulatedGateway: Gateway {
   private let elapsed: @Sendable () -> Duration
   private let sleep: @Sendable (Duration) async throws -> Void
   private let state: Mutex<State>
+  private let ledgerFile: SimulatorLedger?
 
   /// - Parameter clock: what latency and the cap are measured by.
   package init<C: Clock>(_ options: SimulatorOptions, clock: C = ContinuousClock()) where C.Duration == Duration {
@@ -38,6 +40,7 @@ package final class SimulatedGateway: Gateway {
     elapsed = { start.duration(to: clock.now) }
     sleep = { try await clock.sleep(for: $0) }
     state = Mutex(State(bucket: options.maxPerSecond.map(TokenBucket.init)))
+    ledgerFile = options.ledgerPath.map(SimulatorLedger.init)
   }
 
   package var ledger: Ledger { state.withLock { $0.ledger } }
@@ -45,7 +48,7 @@ package final class SimulatedGateway: Gateway {
   /// Answers as the options and the magic numbers say. Without latency it never suspends.
   ///
   /// - Throws: ``GatewayConnectionLost`` where the options ask for it; `CancellationError` when cancelled during the
-  ///   latency, in which case nothing was accepted.
+  ///   latency, and ``SimulatorLedger/Failure``, in which cases nothing was accepted.
   package func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
     var draws = Draws(seed: options.seed, id: message.id, attempt: attempt)
     let outcome = draws.fraction()
@@ -53,6 +56,7 @@ package final class SimulatedGateway: Gateway {
       options.latency.lowerBound + (options.latency.upperBound - options.latency.lowerBound) * draws.fraction()
     if latency > .zero { try await sleep(latency) }
 
+    if let crashText = options.crashText, message.text.contains(crashText) { kill(getpid(), SIGKILL) }
     if let answer = MagicNumbers.answer(to: message) { return record(answer) }
     if let wait = throttled() {
       return record(.temporaryFailure(code: "throttled", reason: "too many messages a second", retryAfter: wait))
@@ -71,6 +75,7 @@ package final class SimulatedGateway: Gateway {
       return record(.permanentFailure(code: "undeliverable", reason: "simulated permanent failure"))
     }
     limit += options.dropRatio
+    try ledgerFile?.append(message.id, attempt: attempt)
     let answer = record(
       .accepted(providerID: draws.providerID(), segments: message.segmentation.segments),
       dropped: outcome < limit

@@ -37,6 +37,10 @@ final class QueueSession {
   /// so each life has one of its own: a message of the last life must not start because the next one has a lease.
   var lease = LeaseClock()
   var renewAt: ContinuousClock.Instant
+  /// When the last renewal that was answered was asked for.
+  var renewedAt: ContinuousClock.Instant
+  /// Before this, no other life counts as expired: see `noteRenewal`.
+  var takeOverAt: ContinuousClock.Instant
   /// After a failure: not before this.
   var retryAt: ContinuousClock.Instant
   var trouble = Outage()
@@ -59,8 +63,8 @@ final class QueueSession {
     self.queue = queue
     self.life = life
     self.waiter = waiter
-    renewAt = .now
-    retryAt = .now
+    let now = ContinuousClock.now
+    (renewAt, renewedAt, takeOverAt, retryAt) = (now, now, now, now)
   }
 }
 

@@ -10,25 +10,36 @@ extension Worker {
     if !session.isRegistered {
       guard mayRegister else { return }
       let olderLives = try await session.queue.join(session.life, lease: options.lease)
-      noteSuccess(session)
       session.isRegistered = true
       session.mayHaveMessages = true
       for life in olderLives { session.toRecover[life] = .superseded }
-      session.lease.extend(from: now, by: options.lease)
-      session.renewAt = now + options.lease / 3
+      noteRenewal(session, askedFor: now)
     } else if now >= session.renewAt {
       let lastClaim = session.lastTurn.map { now - $0 }
       let answer = try await session.queue.renew(session.life, lease: options.lease, lastClaim: lastClaim)
-      noteSuccess(session)
       switch answer {
       case .renewed:
-        session.lease.extend(from: now, by: options.lease)
-        session.renewAt = now + options.lease / 3
+        noteRenewal(session, askedFor: now)
       case .lost(let newer):
         loseLife(session, unrecorded: session.unanswered?.settling ?? [])
         successor = newer
       }
     }
+  }
+
+  /// A worker that could not renew for half of its lease does not take over from others before another lease is over.
+  ///
+  /// When Redis was away, or refused to write, for longer than the leases, all of them have ended, of workers that are
+  /// well and about to renew, too. Whoever came back first would take the others' messages and send them again, although
+  /// nobody crashed. Half a lease, because the others renew every third of theirs and are back within a sixth (`noteFailure`):
+  /// an outage that was shorter has ended no lease.
+  private func noteRenewal(_ session: QueueSession, askedFor asked: ContinuousClock.Instant) {
+    let now = ContinuousClock.now
+    if now - session.renewedAt > options.lease / 2 { session.takeOverAt = now + options.lease }
+    session.renewedAt = asked
+    session.lease.extend(from: asked, by: options.lease)
+    session.renewAt = asked + options.lease / 3
+    ring(after: session.renewAt - now)
   }
 
   /// The claims of this life are another's: nothing of it starts any more, nothing of it is recorded. A new life begins.
@@ -56,7 +67,6 @@ extension Worker {
   func recover(_ session: QueueSession) async throws(RedisError) {
     guard session.isRegistered, mayRegister, let (life, why) = session.toRecover.first else { return }
     let claims = try await session.queue.fence(life, superseded: why == .superseded)
-    noteSuccess(session)
     guard let claims, !claims.isEmpty else {
       session.toRecover[life] = nil
       return

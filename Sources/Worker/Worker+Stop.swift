@@ -66,27 +66,49 @@ extension Worker {
   func noteFailure(_ error: RedisError, _ session: QueueSession) {
     if error.code == .interrupted { return }
     let pause: Duration
-    if error.treatment == .refused || error.treatment == .full {
+    if error.isOfOneQueue {
+      // A refusal is an answer: Redis is there.
+      noteAnswer()
       if session.trouble.failed(error) {
         logger.error("queue-error", metadata: ["queue": "\(session.queue.name)", "error": "\(error)"])
       }
       pause = session.trouble.pause
     } else {
       if outage.failed(error) { logger.error("redis-lost", metadata: ["error": "\(error)"]) }
+      outageQueue = session.queue.name
       pause = outage.pause
     }
-    session.retryAt = .now + pause
-    ring(after: pause)
+    // At most a sixth of the lease, except where only a person can help: see `noteRenewal`.
+    let bounded = error.treatment == .denied ? pause : min(pause, options.lease / 6)
+    session.retryAt = .now + bounded
+    ring(after: bounded)
   }
 
-  /// Notes an answered call.
+  /// Notes that all that one queue needed was done, what had failed before it included. A single command that succeeds
+  /// says less: a renewal may, while the settlement that comes after it is refused as before; and so may another queue.
   func noteSuccess(_ session: QueueSession) {
+    if outageQueue == session.queue.name { noteAnswer() }
+    if let time = session.trouble.ended() {
+      logger.notice("queue-back", metadata: ["queue": "\(session.queue.name)", "after": "\(time.inSeconds)"])
+    }
+  }
+
+  private func noteAnswer() {
+    outageQueue = nil
     if let time = outage.ended() {
       logger.notice("redis-back", metadata: ["after": "\(time.inSeconds)"])
       isSafetyKnown = false
     }
-    if let time = session.trouble.ended() {
-      logger.notice("queue-back", metadata: ["queue": "\(session.queue.name)", "after": "\(time.inSeconds)"])
+  }
+}
+
+extension RedisError {
+  /// Whether it says something of the queue's keys, or of what may be done with them, and not of Redis as a whole.
+  fileprivate var isOfOneQueue: Bool {
+    switch treatment {
+    case .refused, .full, .unwritable: true
+    case .denied: code.rawValue == "NOPERM"
+    case .wait, .reconnect: false
     }
   }
 }

@@ -63,7 +63,6 @@ extension Worker {
       claiming: turn.request,
       bounds: options.deadLetters
     )
-    noteSuccess(session)
     session.unanswered = nil
 
     if let settled = answer.settled {
@@ -89,7 +88,9 @@ extension Worker {
       session.nextDue = claimed.nextDue.map { .now + $0 }
     }
     session.nextNumber = claimed.nextNumber
-    if let expired = claimed.expired, session.toRecover[expired] == nil { session.toRecover[expired] = .expired }
+    if let expired = claimed.expired, session.toRecover[expired] == nil, ContinuousClock.now >= session.takeOverAt {
+      session.toRecover[expired] = .expired
+    }
     start(claimed.messages, now: claimed.now, session)
   }
 

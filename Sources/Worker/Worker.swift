@@ -40,6 +40,8 @@ package actor Worker {
   var isSafetyKnown = false
   /// What was last found unsafe about them.
   var hazards: Set<Finding> = []
+  /// The queue at which the outage was last met.
+  var outageQueue: QueueName?
   var saidQuiet = false
   var drainUntil: ContinuousClock.Instant?
   var abortUntil: ContinuousClock.Instant?
@@ -83,11 +85,6 @@ package actor Worker {
       "pid": "\(getpid())",
     ]
     logger.notice("started", metadata: fields.merging(handler.startFields) { $1 })
-    // Every third of a lease there is a renewal; twice as often, so that none comes much too late.
-    let beat = options.lease / 6
-    let beats = Task { [control] in
-      while (try? await Task.sleep(for: beat)) != nil { control.ring() }
-    }
     let waits = sessions.enumerated().map { index, session in
       let waiter = session.waiter
       return Task { await waiter.run { await self.waitIsOver(index) } }
@@ -95,7 +92,7 @@ package actor Worker {
     let end = await loop()
     // Nobody waits for these: neither a handler that does not heed its cancellation nor a connection that is just being
     // made may hold up the end.
-    for task in waits + [beats] { task.cancel() }
+    for wait in waits { wait.cancel() }
     dispatcher.cancel()
 
     switch end {
@@ -139,6 +136,7 @@ package actor Worker {
     try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
+    noteSuccess(session)
     armWaiter(session)
   }
 

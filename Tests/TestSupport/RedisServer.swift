@@ -9,6 +9,8 @@ import Synchronization
 package final class RedisServer: Sendable {
   package let url: String
   package let endpoint: RedisEndpoint
+  /// Where it keeps its files.
+  package var folder: String { directory }
   private let directory: String
   private let arguments: [String]
   private let running = Mutex<Running?>(nil)

@@ -43,6 +43,25 @@ struct GatewayOptions: ParsableArguments {
   )
   var simSeed: UInt64 = 0
 
+  // The last two are for tests that kill workers, and hidden from the help; docs/reliability.md describes them.
+  @Option(
+    help: ArgumentHelp(
+      "Append a line 'id attempt' to this file for each message that the simulator takes.",
+      valueName: "path",
+      visibility: .hidden
+    )
+  )
+  var simLedger: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Die as by kill -9 when a message holds this text.",
+      valueName: "text",
+      visibility: .hidden
+    )
+  )
+  var simCrashOn: String?
+
   private var simulator: SimulatorOptions {
     var options = SimulatorOptions()
     options.latency = simLatency.bounds
@@ -52,6 +71,8 @@ struct GatewayOptions: ParsableArguments {
     options.dropRatio = simDrop
     options.maxPerSecond = simRate
     options.seed = simSeed
+    options.ledgerPath = simLedger
+    options.crashText = simCrashOn
     return options
   }
 
