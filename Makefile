@@ -50,11 +50,13 @@ test: ## Build and run the tests
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
 
 # In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch.
+TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
+  swift test --sanitize thread --scratch-path .build-tsan
+
 test-tsan: ## Run the tests under the thread sanitizer
 	@.ci/dependencies libhiredis-dev redis-server
-	TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
-	  swift test --sanitize thread --scratch-path .build-tsan \
-	  --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests|EveryByteTests'
+	$(TSAN) --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests'
+	$(TSAN) --skip-build --filter EveryByteTests
 
 SOAK_SECONDS ?= 600
 

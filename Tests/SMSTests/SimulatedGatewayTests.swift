@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SMS
@@ -29,6 +30,28 @@ import Testing
     #expect(segments == 2)
     #expect(providerID.wholeMatch(of: /SM[0-9a-f]{32}/) != nil)
     #expect(gateway.ledger.accepted == 1)
+  }
+
+  @Test("Its books have a line for each message taken, those whose answer was dropped included, and none for others")
+  func books() async throws {
+    var template = Array("/tmp/smsq-books-XXXXXX".utf8CString)
+    close(mkstemp(&template))
+    let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+    defer { unlink(path) }
+    let accepting = SimulatedGateway(options { $0.ledgerPath = path })
+    _ = try await accepting.send(.sample(id: "a b"), attempt: 2)
+    let dropping = SimulatedGateway(options { ($0.ledgerPath, $0.dropRatio) = (path, 1) })
+    await #expect(throws: GatewayConnectionLost()) { try await dropping.send(.sample(id: "c"), attempt: 1) }
+    let failing = SimulatedGateway(options { ($0.ledgerPath, $0.failureRatio) = (path, 1) })
+    _ = try await failing.send(.sample(id: "d"), attempt: 1)
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "a b 2\nc 1\n")
+  }
+
+  @Test("A message that cannot be written into the books is not taken")
+  func noBooks() async {
+    let gateway = SimulatedGateway(options { $0.ledgerPath = "/nowhere/books" })
+    await #expect(throws: SimulatorLedger.Failure.self) { try await gateway.send(.sample(), attempt: 1) }
+    #expect(gateway.ledger.accepted == 0)
   }
 
   @Test("Each ratio of 1 gives its outcome, and the ledger counts it")
