@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 # Where the release build leaves things. With the Swift library inside, the binary runs on servers that have no Swift;
-# libhiredis stays a shared library, of the server's own package.
+# libhiredis and libsqlite3 stay shared libraries, of the server's own packages.
 BINARY := .build/release/smsq
 MANUAL := .build/smsq.1
 RELEASE := swift build --configuration release --static-swift-stdlib
@@ -20,7 +20,7 @@ docdir := $(sharedir)/doc/smsq
 all: build manual ## Build the release binary and its man page (the default)
 
 build: ## Build .build/release/smsq
-	@.ci/dependencies libhiredis-dev
+	@.ci/dependencies libhiredis-dev libsqlite3-dev
 	$(RELEASE) --product smsq
 
 # From the binary's own help, so that the page and `smsq help` cannot differ. SwiftPM's generate-manual plugin would do
@@ -31,7 +31,7 @@ manual: build ## Write the man page, .build/smsq.1
 	  --date "$$(git log -1 --format=%cs 2>/dev/null || date +%F)"
 
 demo: ## Start a private Redis and a worker under a private supervisord, and send messages
-	@.ci/dependencies libhiredis-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
 	@$(MAKE) --no-print-directory build
 	@supervisor/demo.sh start
 
@@ -39,7 +39,7 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build
 
