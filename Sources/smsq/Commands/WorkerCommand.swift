@@ -175,10 +175,12 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 final class SignalHandlers {
   private let sources: [any DispatchSourceSignal]
 
-  init(for control: WorkerControl) {
-    let actions: [(Int32, @Sendable () -> Void)] = [
-      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGTSTP, { control.advance(to: .quiet) }),
-    ]
+  convenience init(for control: WorkerControl) {
+    let stop: @Sendable () -> Void = { control.stop() }
+    self.init([(SIGTERM, stop), (SIGINT, stop), (SIGTSTP, { @Sendable in control.advance(to: .quiet) })])
+  }
+
+  init(_ actions: [(Int32, @Sendable () -> Void)]) {
     sources = actions.map { number, action in
       // The default action would end or stop the process before the source is asked.
       signal(number, SIG_IGN)
