@@ -26,7 +26,7 @@ struct Smsq: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       PushCommand.self, WorkerCommand.self, SendCommand.self, StatsCommand.self, PeekCommand.self,
-      PauseCommand.self, ResumeCommand.self, CronCommand.self, TableCommand.self,
+      PauseCommand.self, ResumeCommand.self, CronCommand.self, TableCommand.self, OutboxCommand.self,
     ]
   )
 

@@ -60,6 +60,7 @@ struct CronCommand: AsyncParsableCommand {
   @OptionGroup var redis: RedisOptions
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var outboxOptions: OutboxOptions
 
   @Flag(name: .shortAndLong, help: "Say what became of each row.")
   var verbose = false
@@ -91,7 +92,9 @@ struct CronCommand: AsyncParsableCommand {
     let control = RunControl()
     let signals = SignalHandlers(for: control)
     defer { signals.cancel() }
-    let run = ProcessRun(table, handler: handler, options: options, control: control) { report.note($0) }
+    let run = try ProcessRun(table, handler: handler(table.database), options: options, control: control) {
+      report.note($0)
+    }
 
     let summary: RunSummary
     do {
@@ -106,11 +109,11 @@ struct CronCommand: AsyncParsableCommand {
     if summary.retried + summary.interrupted + summary.lost > 0 { throw ExitCode.tempFail }
   }
 
-  private var handler: RowActions {
-    RowActions(
+  private func handler(_ database: ProcessDatabase) throws -> RowActions {
+    try RowActions(
       send: SendAction(
         handler: SMSHandler(
-          gateway: gatewayOptions.makeGateway(),
+          gateway: gatewayOptions.makeGateway(recordingIn: outboxOptions.outbox ? database : nil),
           defaultCountryCode: country.defaultCountryCode,
           showNumbers: false
         )

@@ -78,6 +78,8 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var outboxOptions: OutboxOptions
+  @OptionGroup var databaseOptions: DatabaseOptions
   @OptionGroup var logOptions: LogOptions
 
   func validate() throws {
@@ -103,12 +105,14 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // Not durable: the queue is what must not be lost. These books only have to outlive this process.
+    let outbox = outboxOptions.outbox ? try databaseOptions.open(.create, isDurable: false) : nil
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
-    let worker = Worker(
+    let worker = try Worker(
       queues: queuesOption.queues,
       redis: redis.redis,
       handler: SMSHandler(
-        gateway: gatewayOptions.makeGateway(),
+        gateway: gatewayOptions.makeGateway(recordingIn: outbox),
         defaultCountryCode: country.defaultCountryCode,
         showNumbers: logOptions.showNumbers
       ),
