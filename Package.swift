@@ -77,7 +77,10 @@ let package = Package(
     // The real binary on real SQLite files, and a real redis-server for the rows that go to a queue.
     .testTarget(
       name: "ProcessTableTests",
-      dependencies: ["ProcessTable", "MessageQueue", "RedisClient", "TestSupport", "smsq"],
+      dependencies: [
+        "ProcessTable", "MessageQueue", "RedisClient", "TestSupport", "smsq",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: swiftSettings
     ),
     // A real redis-server, which each test starts for itself or shares.
