@@ -8,6 +8,8 @@ import Synchronization
 /// The program says how it went by its exit code, as sysexits.h has it: 0 done, 75 (EX_TEMPFAIL) try again, anything else
 /// never. A program that was ended by a signal is tried again: what ends programs so is the kernel short of memory, a
 /// reboot, or our own time limit, and none of these says that it would fail the next time.
+///
+/// SIGPIPE must be ignored in this process, as main() does: a program may close its input before it has read it.
 package struct CommandAction: Sendable {
   /// How long the program may take.
   package var timeout: Duration

@@ -23,7 +23,12 @@ final class SmsqProcess: Sendable {
   /// Starts it. Options from the environment of whoever tests do not reach it.
   ///
   /// - Parameter through: a program and its arguments that start it, such as `setpriv`.
-  init(_ arguments: [String], through launcher: [String] = [], input: String = "") throws {
+  init(
+    _ arguments: [String],
+    through launcher: [String] = [],
+    binary: String = SmsqProcess.binary,
+    input: String = ""
+  ) throws {
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     for name in ["in", "out", "err"] {
       _ = FileManager.default.createFile(
@@ -32,7 +37,7 @@ final class SmsqProcess: Sendable {
       )
     }
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = launcher + [Self.binary] + arguments
+    process.arguments = launcher + [binary] + arguments
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SMSQ_") }
     process.standardInput = FileHandle(forReadingAtPath: "\(directory)/in")
     process.standardOutput = FileHandle(forWritingAtPath: "\(directory)/out")
@@ -59,9 +64,10 @@ final class SmsqProcess: Sendable {
   static func run(
     _ arguments: String...,
     through launcher: [String] = [],
+    binary: String = SmsqProcess.binary,
     input: String = ""
   ) async throws -> Result {
-    try await SmsqProcess(arguments, through: launcher, input: input).end()
+    try await SmsqProcess(arguments, through: launcher, binary: binary, input: input).end()
   }
 
   private func text(_ name: String) -> String {

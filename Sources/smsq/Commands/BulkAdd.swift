@@ -116,8 +116,8 @@ private struct RowMaker {
     do {
       let fields = try line.result.get()
       // Without a template a JSON line is a whole message and stays as it was written.
-      if program.isEmpty, text == nil, case .json(let payload) = fields, command.action != .queue {
-        return .success(try command.row(payload: payload))
+      if program.isEmpty, text == nil, case .json(let payload) = fields {
+        return .success(try command.row(payload: command.withQueue(payload)))
       }
       let values = try values(fields)
       if !program.isEmpty {

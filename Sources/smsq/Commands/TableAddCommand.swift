@@ -122,7 +122,18 @@ struct TableAddCommand: AsyncParsableCommand {
     )
   }
 
-  /// Adds the queue's name, where the row is for one.
+  /// A line's own payload with the queue's name put in front, where the row is for a queue and the line names none. The
+  /// other bytes stay as they were written.
+  func withQueue(_ payload: [UInt8]) -> [UInt8] {
+    guard action == .queue, let brace = payload.firstIndex(of: UInt8(ascii: "{")),
+      let object = try? JSONSerialization.jsonObject(with: Data(payload)) as? [String: Any],
+      !object.isEmpty, object["queue"] == nil
+    else { return payload }
+    let member = PreparedMessage.payload([("queue", queueOption.queue.description)]).dropLast()
+    return Array(payload[..<brace]) + member + [UInt8(ascii: ",")] + payload[(brace + 1)...]
+  }
+
+  /// The members, and the queue's name where the row is for one.
   func members(_ members: [(key: String, value: String)]) -> [UInt8] {
     let queue = action == .queue ? [("queue", queueOption.queue.description)] : []
     return PreparedMessage.payload(members + queue)

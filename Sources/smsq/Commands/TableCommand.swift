@@ -161,10 +161,10 @@ struct TableStatsCommand: AsyncParsableCommand {
     let table = try databaseOptions.table(.readOnly)
     let stats = try await tabled { () throws(TableError) in try await table.stats() }
     if json { return Terminal.print(try JSONLine.encode(stats)) }
-    let next = stats.nextDueAt.map { ", the next one since or from \(Timestamp.rfc3339($0))" } ?? ""
+    let next = stats.nextDueAt.map { ", the first of them at \(Timestamp.rfc3339($0))" } ?? ""
     Terminal.print(
       """
-      waiting  \(stats.waiting), of which \(stats.due) are due\(next)
+      waiting  \(stats.waiting)\(next); due now: \(stats.due)
       running  \(stats.running)
       done     \(stats.done)
       expired  \(stats.expired)
