@@ -60,6 +60,8 @@ install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
 	$(INSTALL) -s -m 755 $(BINARY) "$(bindir)/smsq"
 	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' supervisor/smsq-worker.conf | \
 	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/smsq-worker.conf"
+	sed 's|^PATH=/usr/local/bin:|PATH=$(PREFIX)/bin:|' supervisor/crontab.example | \
+	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/crontab.example"
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE "$(docdir)"
 	$(INSTALL) -m 644 docs/*.md "$(docdir)/docs"
 	$(INSTALL) -m 644 docs/decisions/*.md "$(docdir)/docs/decisions"
