@@ -47,6 +47,8 @@ lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
 	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
 	  { echo 'lint: only Sources/RedisClient may import CHiredis' >&2; exit 1; }
+	@! grep -rln 'import GRDB' Sources | grep -v '^Sources/ProcessTable/' || \
+	  { echo 'lint: only Sources/ProcessTable may import GRDB' >&2; exit 1; }
 
 format: ## Format the sources in place
 	swift format --in-place --recursive Sources Tests Package.swift

@@ -32,6 +32,10 @@ package final class ProcessDatabase: Sendable {
   ) throws(TableError) {
     self.path = path
     do {
+      let folder = (path as NSString).deletingLastPathComponent
+      guard access != .create || folder.isEmpty || FileManager.default.fileExists(atPath: folder) else {
+        throw TableError(.notFound, "there is no directory \(folder) for the database: make it. Is --database right?")
+      }
       guard access == .create || FileManager.default.fileExists(atPath: path) else {
         throw TableError(.notFound, "there is no database \(path); `smsq table init` makes it. Is --database right?")
       }

@@ -55,6 +55,27 @@ import Testing
     #expect(try await database.count("crashes > 0") > 0)
   }
 
+  @Test func `A killed run's commands are run again, each as often as its row has counted`() async throws {
+    for _ in 0..<40 {
+      try await database.addCommand(["sh", "-c", "echo $PROCESS_ID >> '\(database.directory)/log'; sleep 0.1"])
+    }
+    let run = try cron("--lease", "2s", "--processes", "5")
+    try await eventually("some are done") { try await database.count("state = 'done'") >= 10 }
+    run.kill(SIGKILL)
+    _ = try await run.end()
+    try await eventually(within: .seconds(60), "the rest is done") {
+      _ = try await cron("--lease", "2s", "--max-crashes", "100").end()
+      return try await database.count("state <> 'done'") == 0
+    }
+    let log = try String(contentsOfFile: "\(database.directory)/log", encoding: .utf8)
+    let runs = Dictionary(log.split(separator: "\n").map { (String($0), 1) }, uniquingKeysWith: +)
+    let allowed = try await database.values("SELECT id || ' ' || (1 + crashes) FROM process", as: String.self)
+    for pair in allowed.map({ $0.split(separator: " ").map(String.init) }) {
+      #expect((1...(Int(pair[1]) ?? 0)).contains(runs[pair[0]] ?? 0), "row \(pair[0])")
+    }
+    #expect(try await database.count("crashes > 0") <= 40)
+  }
+
   @Test func `An overlapping minute takes other rows`() async throws {
     for _ in 0..<20 {
       try await database.addCommand(["sh", "-c", "echo $PROCESS_ID >> '\(database.directory)/log'; sleep 1"])

@@ -141,7 +141,7 @@ import Testing
     #expect(stats.contains(#""dead":1,"done":1,"due":"#) && stats.contains(#""waiting":1"#))
     #expect(
       try await smsq("table", "retry", "1", "2", "3").errors
-        == "smsq: not will be tried again: 1; there is no such row, or it is running or done\n"
+        == "smsq: left as they are: 1; there is no such row, or it is running or done\n"
     )
     #expect(try await database.count("state = 'waiting' AND attempts = 0") == 2)
     #expect(try await smsq("table", "remove", "--state", "done").output == "1 rows removed\n")
@@ -163,6 +163,16 @@ import Testing
     #expect(
       try await SmsqProcess.run("cron", "--database", path) == SmsqProcess.Result(status: 0, output: "", errors: "")
     )
+  }
+
+  @Test func `A database is made once, by however many at the same moment`() async throws {
+    let path = "\(database.directory)/new.db"
+    let makers = try (0..<6).map { _ in try SmsqProcess(["table", "init", "--database", path]) }
+    for maker in makers {
+      #expect(try await maker.end() == SmsqProcess.Result(status: 0, output: "\(path)\n", errors: ""))
+    }
+    let missing = try await SmsqProcess.run("table", "init", "--database", "\(database.directory)/no/new.db")
+    #expect(missing.status == 69 && missing.errors.contains("there is no directory"), "\(missing)")
   }
 
   @Test func `A file that is no database is left alone`() async throws {

@@ -91,11 +91,11 @@ struct RowSelection: ParsableArguments {
   }
 
   /// Says which of the ids were left out, and fails if any was.
-  func report(_ changed: [Int64], _ verb: String, _ why: String) throws {
-    Terminal.print("\(changed.count) rows \(verb)")
+  func report(_ changed: [Int64], _ done: String, _ why: String) throws {
+    Terminal.print("\(changed.count) rows \(done)")
     let left = ids.filter { !changed.contains($0) }
     if !left.isEmpty {
-      throw Failure("not \(verb): \(left.map(String.init).joined(separator: ", ")); \(why)", .dataError)
+      throw Failure("left as they are: \(left.map(String.init).joined(separator: ", ")); \(why)", .dataError)
     }
   }
 }
@@ -113,7 +113,7 @@ struct TableRetryCommand: AsyncParsableCommand {
     let table = try databaseOptions.table(.readWrite)
     let which = selection.state.map(ProcessTable.Selection.state) ?? .ids(selection.ids)
     let ids = try await tabled { () throws(TableError) in try await table.retry(which) }
-    try selection.report(ids, "will be tried again", "there is no such row, or it is running or done")
+    try selection.report(ids, "wait again", "there is no such row, or it is running or done")
   }
 }
 
