@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 # Where the release build leaves things. With the Swift library inside, the binary runs on servers that have no Swift;
-# libhiredis stays a shared library, of the server's own package.
+# libhiredis and libsqlite3 stay shared libraries, of the server's own packages.
 BINARY := .build/release/smsq
 MANUAL := .build/smsq.1
 RELEASE := swift build --configuration release --static-swift-stdlib
@@ -25,7 +25,7 @@ docdir := $(sharedir)/doc/smsq
 all: build manual ## Build the release binary and its man page (the default)
 
 build: ## Build .build/release/smsq
-	@.ci/dependencies libhiredis-dev
+	@.ci/dependencies libhiredis-dev libsqlite3-dev
 	$(RELEASE) --product smsq
 
 # From the binary's own help, so that the page and `smsq help` cannot differ. SwiftPM's generate-manual plugin would do
@@ -36,7 +36,7 @@ manual: build ## Write the man page, .build/smsq.1
 	  --date "$$(git log -1 --format=%cs 2>/dev/null || date +%F)"
 
 demo: ## Start a private Redis and a worker under a private supervisord, and send messages
-	@.ci/dependencies libhiredis-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
 	@$(MAKE) --no-print-directory build
 	@supervisor/demo.sh start
 
@@ -44,7 +44,7 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
@@ -69,6 +69,8 @@ lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
 	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
 	  { echo 'lint: only Sources/RedisClient may import CHiredis' >&2; exit 1; }
+	@! grep -rln 'import GRDB' Sources | grep -v '^Sources/ProcessTable/' || \
+	  { echo 'lint: only Sources/ProcessTable may import GRDB' >&2; exit 1; }
 
 format: ## Format the sources in place
 	swift format --in-place --recursive Sources Tests Package.swift
@@ -82,6 +84,8 @@ install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
 	$(INSTALL) -s -m 755 $(BINARY) "$(bindir)/smsq"
 	sed 's|/usr/local/bin/|$(PREFIX)/bin/|' supervisor/smsq-worker.conf | \
 	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/smsq-worker.conf"
+	sed 's|^PATH=/usr/local/bin:|PATH=$(PREFIX)/bin:|' supervisor/crontab.example | \
+	  $(INSTALL) -m 644 /dev/stdin "$(sharedir)/smsq/supervisor/crontab.example"
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE "$(docdir)"
 	$(INSTALL) -m 644 docs/*.md "$(docdir)/docs"
 	$(INSTALL) -m 644 docs/decisions/*.md "$(docdir)/docs/decisions"

@@ -13,9 +13,11 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
-    // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis.
+    // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis, and smsq -> ProcessTable.
     .target(
       name: "CHiredis",
       linkerSettings: [.linkedLibrary("hiredis")]
@@ -54,10 +56,18 @@ let package = Package(
       dependencies: ["Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
       swiftSettings: swiftSettings
     ),
+    .target(
+      name: "ProcessTable",
+      dependencies: [
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ],
+      swiftSettings: swiftSettings
+    ),
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "SMS", "Worker", "MessageQueue", "RedisClient",
+        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -69,6 +79,15 @@ let package = Package(
     .testTarget(
       name: "smsqTests",
       dependencies: ["smsq", "MessageQueue", "RedisClient"],
+      swiftSettings: swiftSettings
+    ),
+    // The real binary on real SQLite files, and a real redis-server for the rows that go to a queue.
+    .testTarget(
+      name: "ProcessTableTests",
+      dependencies: [
+        "ProcessTable", "MessageQueue", "RedisClient", "TestSupport", "smsq",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
       swiftSettings: swiftSettings
     ),
     // A real redis-server, which each test starts for itself or shares.

@@ -169,7 +169,7 @@ all_done() {
 demo() {
   say "A private Redis and a worker, under a private supervisord"
   start
-  export SMSQ_REDIS=unix://$home/run/redis.sock
+  export SMSQ_REDIS=unix://$home/run/redis.sock SMSQ_DATABASE=$run/smsq.db
   show control status || true
 
   say "Single messages"
@@ -185,6 +185,11 @@ demo() {
   show redis LPUSH sms '{"to":"+8613800138000","text":"hi from redis-cli"}'
   show redis LPUSH sms 'not a message'
 
+  say "No daemon: a row in a SQLite table, and what crontab would call every minute"
+  show "$smsq" table add --to +8613800138000 --text 'Your parcel is here'
+  show "$smsq" cron --outbox
+  show "$smsq" outbox list
+
   say "Waiting until all are sent, those too that the simulator turned down at first ..."
   wait_for 120 "sending all messages" all_done
 
@@ -196,7 +201,7 @@ demo() {
 
   say "It goes on running. To look further:"
   cat <<END
-  export SMSQ_REDIS=$SMSQ_REDIS
+  export SMSQ_REDIS=$SMSQ_REDIS SMSQ_DATABASE=$SMSQ_DATABASE
   .build/release/smsq push --to +8613800138000 --text hello
   .build/release/smsq stats
   .build/release/smsq dead

@@ -64,6 +64,17 @@ struct JSONReader {
     return nil
   }
 
+  /// The value of the member that ``nextName()`` has named: a string, or a number as it is written; nil for anything else.
+  ///
+  /// - Throws: `invalid_json`.
+  mutating func stringOrNumber() throws(MessageError) -> String? {
+    if let string = try takeString() { return string }
+    let start = index
+    let isNumber = current == UInt8(ascii: "-") || current.map { (0x30...0x39).contains($0) } == true
+    try skipValue()
+    return isNumber ? String(decoding: bytes[start..<index], as: UTF8.self) : nil
+  }
+
   /// Steps over the value of a member that nobody asked for, and checks it.
   mutating func skipValue() throws(MessageError) { try skipValue(depth: 1) }
 

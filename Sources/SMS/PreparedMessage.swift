@@ -15,6 +15,8 @@ package struct PreparedMessage: Sendable {
 
   /// What a payload gets where it does not say otherwise.
   package struct Defaults: Sendable {
+    /// Nil for a new one.
+    package var id: String?
     package var countryCode: String?
     package var from: String?
     /// Unix milliseconds.
@@ -22,7 +24,14 @@ package struct PreparedMessage: Sendable {
     /// Unix milliseconds, by Redis' clock.
     package var queuedAt: Int64?
 
-    package init(countryCode: String? = nil, from: String? = nil, expiresAt: Int64? = nil, queuedAt: Int64? = nil) {
+    package init(
+      id: String? = nil,
+      countryCode: String? = nil,
+      from: String? = nil,
+      expiresAt: Int64? = nil,
+      queuedAt: Int64? = nil
+    ) {
+      self.id = id
       self.countryCode = countryCode
       self.from = from
       self.expiresAt = expiresAt
@@ -33,7 +42,7 @@ package struct PreparedMessage: Sendable {
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
   package init(payload: [UInt8], defaults: Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
-    let id = fields.id.value ?? UUID().uuidString.lowercased()
+    let id = fields.id.value ?? defaults.id ?? UUID().uuidString.lowercased()
     message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode)
     callerID = fields.id.value
     if let from = defaults.from { _ = try SenderID(from) }

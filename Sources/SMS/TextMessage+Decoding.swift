@@ -4,7 +4,7 @@ extension TextMessage {
 
   /// Reads a payload: one JSON object such as
   /// `{"to":"+8613800138000","text":"Your code","from":"ACME","id":"...","expires_at":"2026-11-22T12:00:00Z",`
-  /// `"queued_at":"..."}`, in UTF-8 without a byte order mark.
+  /// `"queued_at":"...","user_id":17}`, in UTF-8 without a byte order mark.
   ///
   /// Only `to` and `text` are required, `null` stands for an absent field, and unknown fields are ignored.
   ///
@@ -30,7 +30,8 @@ extension TextMessage {
       from: fields.from.value,
       id: fields.id.value ?? assignedID,
       expiresAt: Self.time(fields.expiresAt),
-      queuedAt: Self.time(fields.queuedAt)
+      queuedAt: Self.time(fields.queuedAt),
+      userID: fields.userID
     )
   }
 
@@ -54,6 +55,8 @@ struct MessageFields {
   private(set) var id = MessageField("id")
   private(set) var expiresAt = MessageField("expires_at")
   private(set) var queuedAt = MessageField("queued_at")
+  /// A string or a number; nil for anything else, which is nobody's mistake, as nothing is sent by it.
+  private(set) var userID: String?
 
   init(payload: [UInt8]) throws(MessageError) {
     guard payload.count <= TextMessage.maximumPayloadSize else {
@@ -74,6 +77,7 @@ struct MessageFields {
       case "id": try id.read(&reader)
       case "expires_at": try expiresAt.read(&reader)
       case "queued_at": try queuedAt.read(&reader)
+      case "user_id": userID = try reader.stringOrNumber()
       default: try reader.skipValue()
       }
     }

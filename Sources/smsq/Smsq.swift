@@ -18,15 +18,18 @@ struct Smsq: AsyncParsableCommand {
         smsq push --to +8613800138000 --text "Your code is 123456"
         smsq worker --gateway simulator
 
+      Without a daemon: smsq table add puts rows into a SQLite table, and smsq cron, called by crontab, works them off.
+
       Each option can also be given by a variable: SMSQ_REDIS=redis://host:6379/0 stands for --redis.
 
-      Exit codes: 0 done, 64 wrong usage, 65 bad input, 69 Redis is not there, 70 a bug, 75 try again later, \
+      Exit codes: 0 done, 64 wrong usage, 65 bad input, 69 Redis or the database is not there, 70 a bug, 75 try again later, \
       77 permission denied, 78 wrong configuration.
       """,
     version: Version.current,
     subcommands: [
       PushCommand.self, WorkerCommand.self, SendCommand.self, StatsCommand.self, PeekCommand.self,
-      DeadCommand.self, PauseCommand.self, ResumeCommand.self, DoctorCommand.self,
+      DeadCommand.self, PauseCommand.self, ResumeCommand.self, DoctorCommand.self, CronCommand.self, TableCommand.self,
+      OutboxCommand.self,
     ]
   )
 

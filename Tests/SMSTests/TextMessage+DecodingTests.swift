@@ -17,6 +17,18 @@ import Testing
     try TextMessage.decode(payload: payload, assignedID: "assigned", defaultCountryCode: countryCode)
   }
 
+  @Test(
+    "Whose message it is may be a string or a number, and anything else is nobody's mistake",
+    arguments: [
+      ("\"u-1\"", "u-1"), ("17", "17"), ("-1.5e3", "-1.5e3"), ("null", nil), ("true", nil), ("{\"a\":[1]}", nil),
+      ("[]", nil),
+    ] as [(String, String?)]
+  )
+  func userID(_ json: String, _ expected: String?) throws {
+    let payload = #"{"user_id":\#(json),"to":"+8613800138000","text":"hi"}"#
+    #expect(try decode(Array(payload.utf8)).userID == expected)
+  }
+
   @Test("All fields are read, escapes are resolved, and unknown fields are ignored")
   func allFields() throws {
     let message = try decode(Array(Self.full.utf8))

@@ -31,6 +31,8 @@ struct SendCommand: AsyncParsableCommand {
 
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var outboxOptions: OutboxOptions
+  @OptionGroup var databaseOptions: DatabaseOptions
 
   @Flag(help: "Write the result as one JSON object.")
   var json = false
@@ -60,7 +62,9 @@ struct SendCommand: AsyncParsableCommand {
       throw Failure("\(error)", .dataError)
     }
 
-    let gateway = gatewayOptions.makeGateway()
+    let gateway = try gatewayOptions.makeGateway(
+      recordingIn: outboxOptions.outbox ? databaseOptions.open(.create) : nil
+    )
     var result = Result(
       id: message.id,
       gateway: gateway.name,

@@ -81,6 +81,8 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var outboxOptions: OutboxOptions
+  @OptionGroup var databaseOptions: DatabaseOptions
   @OptionGroup var logOptions: LogOptions
 
   func validate() throws {
@@ -107,12 +109,14 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    // Not durable: the queue is what must not be lost. These books only have to outlive this process.
+    let outbox = outboxOptions.outbox ? try databaseOptions.open(.create, isDurable: false) : nil
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
-    let worker = Worker(
+    let worker = try Worker(
       queues: queuesOption.queues,
       redis: redis.endpoint,
       handler: SMSHandler(
-        gateway: gatewayOptions.makeGateway(),
+        gateway: gatewayOptions.makeGateway(recordingIn: outbox),
         defaultCountryCode: country.defaultCountryCode,
         showNumbers: logOptions.showNumbers
       ),
@@ -180,11 +184,14 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 final class SignalHandlers {
   private let sources: [any DispatchSourceSignal]
 
-  init(for control: WorkerControl) {
-    let actions: [(Int32, @Sendable () -> Void)] = [
-      (SIGTERM, { control.stop() }), (SIGINT, { control.stop() }), (SIGHUP, { control.stop() }),
-      (SIGTSTP, { control.advance(to: .quiet) }),
-    ]
+  convenience init(for control: WorkerControl) {
+    let stop: @Sendable () -> Void = { control.stop() }
+    self.init([
+      (SIGTERM, stop), (SIGINT, stop), (SIGHUP, stop), (SIGTSTP, { @Sendable in control.advance(to: .quiet) }),
+    ])
+  }
+
+  init(_ actions: [(Int32, @Sendable () -> Void)]) {
     sources = actions.map { number, action in
       // The default action would end or stop the process before the source is asked.
       signal(number, SIG_IGN)

@@ -48,17 +48,22 @@ final class MessageSource: Sequence, IteratorProtocol {
   /// - Parameters:
   ///   - path: a file, or `-` for standard input.
   ///   - format: `auto` goes by the extension, and by the first line if the extension says nothing.
+  ///   - columns: what the header of a CSV must name.
   /// - Throws: `InputError` if the input cannot be read at all; what is wrong with one line is that line's result.
-  convenience init(path: String, format: InputFormat = .auto) throws(InputError) {
+  convenience init(
+    path: String,
+    format: InputFormat = .auto,
+    columns: [String] = ["to", "text"]
+  ) throws(InputError) {
     if path == "-" {
       // A copy, so that every descriptor here is ours to close.
       let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
       guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: "standard input") }
-      try self.init(descriptor: descriptor, name: "standard input", format: format)
+      try self.init(descriptor: descriptor, name: "standard input", format: format, columns: columns)
     } else {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: path) }
-      try self.init(descriptor: descriptor, name: path, format: format)
+      try self.init(descriptor: descriptor, name: path, format: format, columns: columns)
     }
   }
 
@@ -70,6 +75,7 @@ final class MessageSource: Sequence, IteratorProtocol {
     descriptor: Int32,
     name: String,
     format: InputFormat = .auto,
+    columns: [String] = ["to", "text"],
     bufferSize: Int = LineReader.defaultBufferSize
   ) throws(InputError) {
     self.descriptor = descriptor
@@ -88,7 +94,7 @@ final class MessageSource: Sequence, IteratorProtocol {
       self.format = format == .auto ? InputFormat(fileName: name) ?? beginning.format : format
       if self.format == .csv {
         let reader = try CSVReader(lines: lines)
-        try Self.checkColumns(reader.columns)
+        try Self.check(reader.columns, for: columns)
         csv = reader
       } else {
         try beginning.checkIsNotArray(name: name)
@@ -124,12 +130,11 @@ final class MessageSource: Sequence, IteratorProtocol {
     return BulkLine(number: record.number, result: result)
   }
 
-  private static func checkColumns(_ columns: [String]) throws(InputError) {
-    let missing = ["to", "text"].filter { !columns.contains($0) }
-    guard let first = missing.first else { return }
+  private static func check(_ columns: [String], for needed: [String]) throws(InputError) {
+    guard let first = needed.first(where: { !columns.contains($0) }) else { return }
     let hint =
       columns.count == 1 && columns[0].contains { $0 == ";" || $0 == "\t" }
-      ? "separate the columns by commas" : "name the columns in the first line, as in to,text"
+      ? "separate the columns by commas" : "name the columns in the first line, as in \(needed.joined(separator: ","))"
     throw InputError(
       .header,
       "the header has no column '\(first)', only: \(columns.joined(separator: ", ")); \(hint)"

@@ -1,0 +1,103 @@
+import Foundation
+import GRDB
+
+/// One SQLite file with the process table and the outbox, open on one connection.
+///
+/// WAL, so that readers and the one writer do not wait for each other; a busy timeout, so that writers wait for one another
+/// instead of failing; every transaction that writes begins IMMEDIATE, because one that starts by reading and then writes is
+/// refused without waiting when another was faster.
+package final class ProcessDatabase: Sendable {
+  package enum Access: Sendable {
+    /// The file must be there; its tables are brought up to date.
+    case readWrite
+    /// The file is made if it is missing, but not its directory.
+    case create
+    /// The file must be there and is not written, not even to bring its tables up to date.
+    case readOnly
+  }
+
+  package let path: String
+  private let queue: DatabaseQueue
+
+  /// - Parameters:
+  ///   - busyTimeout: how long a write waits for the writes of others.
+  ///   - isDurable: whether a commit is on disk when it returns, so that it survives the machine's crash. Without it a
+  ///     commit survives the process's death, and the file stays whole in any case.
+  /// - Throws: ``TableError``.
+  package init(
+    path: String,
+    access: Access,
+    busyTimeout: Duration = .seconds(10),
+    isDurable: Bool = true
+  ) throws(TableError) {
+    self.path = path
+    do {
+      let folder = (path as NSString).deletingLastPathComponent
+      guard access != .create || folder.isEmpty || FileManager.default.fileExists(atPath: folder) else {
+        throw TableError(.notFound, "there is no directory \(folder) for the database: make it. Is --database right?")
+      }
+      guard access == .create || FileManager.default.fileExists(atPath: path) else {
+        throw TableError(.notFound, "there is no database \(path); `smsq table init` makes it. Is --database right?")
+      }
+      var configuration = Configuration()
+      configuration.label = "smsq"
+      configuration.readonly = access == .readOnly
+      configuration.journalMode = .wal
+      configuration.busyMode = .timeout(busyTimeout / .seconds(1))
+      queue = try DatabaseQueue(path: path, configuration: configuration)
+      if access == .readOnly {
+        try queue.read { db in try Self.check(db, path) }
+      } else {
+        // GRDB's WAL mode leaves it at NORMAL, which a crash of the machine can cost the last commits.
+        if isDurable { try queue.inDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") } }
+        try Self.migrate(queue, path)
+      }
+    } catch {
+      throw TableError(error, path: path)
+    }
+  }
+
+  /// - Throws: ``TableError``; then nothing was written.
+  func write<T: Sendable>(_ updates: @Sendable (Database) throws -> T) async throws(TableError) -> T {
+    do {
+      // GRDB's transactions of `write` are IMMEDIATE.
+      return try await queue.write(updates)
+    } catch {
+      throw TableError(error, path: path)
+    }
+  }
+
+  func read<T: Sendable>(_ value: @Sendable (Database) throws -> T) async throws(TableError) -> T {
+    do {
+      return try await queue.read(value)
+    } catch {
+      throw TableError(error, path: path)
+    }
+  }
+
+  private static func migrate(_ queue: DatabaseQueue, _ path: String) throws {
+    let migrator = Schema.migrator
+    // Nearly always nothing is to be done, and then nothing should be written either: a crontab opens the file each minute.
+    if try queue.read(migrator.hasCompletedMigrations) { return try queue.read { db in try check(db, path) } }
+    do {
+      try migrator.migrate(queue)
+    } catch {
+      // Another process may have done the same at the same moment.
+      if try !queue.read(migrator.hasCompletedMigrations) { throw error }
+    }
+  }
+
+  private static func check(_ db: Database, _ path: String) throws {
+    let migrator = Schema.migrator
+    if try migrator.hasBeenSuperseded(db) {
+      throw TableError(.unusable, "\(path) was made by a newer smsq: use that one")
+    }
+    if try !migrator.hasCompletedMigrations(db) {
+      throw TableError(.unusable, "\(path) lacks smsq's tables: `smsq table init` makes them. Is --database right?")
+    }
+  }
+
+  /// The present by this machine's clock, in Unix milliseconds. A SQLite file in WAL mode is shared by processes of one
+  /// machine only, so it is everybody's clock.
+  package static func now() -> Int64 { Int64((Date().timeIntervalSince1970 * 1000).rounded()) }
+}

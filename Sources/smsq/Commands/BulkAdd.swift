@@ -1,0 +1,162 @@
+import ArgumentParser
+import Foundation
+import ProcessTable
+import SMS
+
+/// Adds a row for each line of a file, a bounded number of lines at a time.
+struct BulkAdd {
+  let command: TableAddCommand
+
+  /// Rows of one transaction: enough to share the disk flush, few enough to let a run of cron in between.
+  private static let batchSize = 1000
+
+  private struct Summary: Encodable {
+    var lines = 0
+    var added = 0
+    var duplicates = 0
+    var refused = 0
+  }
+
+  func run(_ path: String) async throws {
+    let maker = try RowMaker(command: command)
+    let input = command.strict ? try checked(path, maker) : try open(path, maker)
+    let table = try command.databaseOptions.table(.create)
+
+    var summary = Summary()
+    var batch: [NewRow] = []
+    var firstLine = 1
+    let progress = ProgressBar(totalBytes: input.totalBytes)
+    func flush() async throws {
+      if batch.isEmpty { return }
+      do {
+        let added = try await table.add(batch)
+        summary.added += added.count
+        summary.duplicates += batch.count - added.count
+        batch = []
+      } catch {
+        progress.clear()
+        let failure = Failure(error)
+        throw Failure(
+          "\(failure.description)\n\(text(summary)); line \(firstLine) and all after it were not",
+          failure.code
+        )
+      }
+    }
+    for line in input {
+      summary.lines += 1
+      switch maker.row(line) {
+      case .success(let row):
+        if batch.isEmpty { firstLine = line.number }
+        batch.append(row)
+      case .failure(let error):
+        progress.clear()
+        Terminal.note("line \(line.number): \(error)")
+        summary.refused += 1
+      }
+      if batch.count == Self.batchSize { try await flush() }
+      progress.update(count: summary.lines, bytes: input.bytesConsumed)
+    }
+    try await flush()
+    progress.clear()
+
+    Terminal.print(command.json ? try JSONLine.encode(summary) : text(summary))
+    if summary.refused > 0 { throw ExitCode.dataError }
+  }
+
+  private func open(_ path: String, _ maker: RowMaker) throws -> MessageSource {
+    do {
+      return try MessageSource(path: path, format: command.format, columns: maker.columns)
+    } catch {
+      throw Failure(error.message, error.exitCode)
+    }
+  }
+
+  /// Reads the whole input once and gives it back only if every line is good.
+  ///
+  /// One transaction for the whole file would do the same, and keep everybody else from writing for as long as it takes.
+  private func checked(_ path: String, _ maker: RowMaker) throws -> MessageSource {
+    let path = path == "-" ? try Spool.standardInput() : path
+    var refused = 0
+    for line in try open(path, maker) {
+      guard case .failure(let error) = maker.row(line) else { continue }
+      Terminal.note("line \(line.number): \(error)")
+      refused += 1
+    }
+    if refused > 0 {
+      throw Failure("\(refused) bad lines, and --strict: nothing was added; mend them and add again", .dataError)
+    }
+    return try open(path, maker)
+  }
+
+  private func text(_ summary: Summary) -> String {
+    var parts = ["\(summary.added) rows added"]
+    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out because their ids are there already") }
+    if summary.refused > 0 { parts.append("\(summary.refused) lines refused") }
+    return parts.joined(separator: ", ")
+  }
+}
+
+/// Makes a row of a line.
+private struct RowMaker {
+  let command: TableAddCommand
+  let text: TextTemplate?
+  let program: [TextTemplate]
+  /// What the header of a CSV must name.
+  let columns: [String]
+
+  init(command: TableAddCommand) throws {
+    self.command = command
+    text = try command.textTemplate
+    program = try command.programTemplate
+    let named = (text.map { [$0] } ?? program).flatMap(\.columns)
+    columns = program.isEmpty ? ["to"] + (text == nil ? ["text"] : named) : named
+  }
+
+  func row(_ line: BulkLine) -> Result<NewRow, Failure> {
+    do {
+      let fields = try line.result.get()
+      // Without a template a JSON line is a whole message and stays as it was written.
+      if program.isEmpty, text == nil, case .json(let payload) = fields {
+        return .success(try command.row(payload: command.withQueue(payload)))
+      }
+      let values = try values(fields)
+      if !program.isEmpty {
+        return .success(try command.row(argv: program.map { try $0.filled(with: values) }, stdin: values))
+      }
+      var members = values
+      if let text {
+        // What is in the file besides is about the user and is no part of the message.
+        members = values.filter { ["to", "from", "id", "expires_at", "user_id"].contains($0.key) }
+        members["text"] = try text.filled(with: values)
+      }
+      return .success(
+        try command.row(
+          payload: command.members(members.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value) })
+        )
+      )
+    } catch let error as InputError {
+      return .failure(Failure(error.message, error.exitCode))
+    } catch {
+      return .failure(Failure("\(error)", .dataError))
+    }
+  }
+
+  private func values(_ fields: PushFields) throws -> [String: String] {
+    switch fields {
+    case .columns(let values):
+      // An empty cell is left out by the reader; to a template it is an empty value of a column that is there.
+      return values.merging(columns.map { ($0, "") }) { value, _ in value }
+    case .json(let bytes):
+      guard let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
+        throw InputError(.malformed, "this is no JSON object; write one a line, such as {\"to\":\"+8613800138000\"}")
+      }
+      return object.reduce(into: [:]) { values, member in
+        switch member.value {
+        case let text as String: values[member.key.lowercased()] = text
+        case let number as NSNumber: values[member.key.lowercased()] = number.stringValue
+        default: break
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import Foundation
+import MessageQueue
+import ProcessTable
+import RedisClient
+import SMS
+
+/// A `queue` row: its parameters are a message, which is pushed into the Redis queue once.
+///
+/// This is the transactional outbox: an application writes the row in the transaction of whatever the message is about, and
+/// the message gets into the queue if and only if that commits. Between the push and the mark in the table the run may be
+/// killed, or the answer of Redis be lost. The row then comes up again, and the enqueue script knows its idempotency key:
+/// for seven days a second push is answered as a duplicate, which here means done.
+struct QueueAction {
+  /// Much longer than the 24 h of `smsq push`: a row that was pushed but not marked waits for the next run, and nobody knows
+  /// how long a crontab stays switched off.
+  static let idLifetime = Duration.seconds(7 * 86400)
+
+  let connection: RedisConnection
+  let defaultCountryCode: String?
+
+  private struct Destination: Decodable {
+    var queue: String?
+  }
+
+  func run(_ row: ClaimedRow) async -> RowOutcome {
+    let payload = Array(row.parameters.utf8)
+    let prepared: PreparedMessage
+    let name: QueueName
+    do {
+      prepared = try PreparedMessage(
+        payload: payload,
+        defaults: .init(id: row.idempotencyKey, countryCode: defaultCountryCode, queuedAt: ProcessDatabase.now())
+      )
+      let destination = try JSONDecoder().decode(Destination.self, from: Data(payload))
+      name = try destination.queue.map(QueueName.init(explaining:)) ?? .sms
+    } catch let error as MessageError {
+      return RowOutcome(.dead(reason: "\(error.code): \(error)"))
+    } catch {
+      return RowOutcome(.dead(reason: "'queue' is no queue name: write 1 to 64 letters, digits and any of _ - . :"))
+    }
+
+    let message = OutgoingMessage(payload: prepared.payload, callerID: row.idempotencyKey)
+    do {
+      _ = try await MessageQueue(name, on: connection).enqueue([message], rememberIDs: Self.idLifetime)
+      return RowOutcome(.done)
+    } catch {
+      let reason = Failure(error).description
+      // Not "unavailable" where Redis refuses this one queue, or its rows would hold up those of all others for ever.
+      return RowOutcome(error.treatment == .refused ? .retry(reason: reason, after: nil) : .unavailable(reason: reason))
+    }
+  }
+}

@@ -1,0 +1,193 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct TableCommandTests {
+  let database: TestDatabase
+
+  init() throws { database = try TestDatabase() }
+
+  private func smsq(_ arguments: String..., input: String = "") async throws -> SmsqProcess.Result {
+    try await SmsqProcess(arguments + ["--database", database.path], input: input).end()
+  }
+
+  private func parameters() async throws -> [[String: Any]] {
+    try await database.values("SELECT parameters FROM process ORDER BY id", as: String.self).map {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+    }
+  }
+
+  @Test func `A file of users and a template make a message for each, whatever is in their names`() async throws {
+    let users = #"""
+      to,Name,order
+      +8613800138001,"O'Neil; rm -rf / ""x""",1
+      +8613800138002,{order},
+      12,Bob,3
+      +8613800138004,"two
+      lines",4
+
+      """#
+    let text = "{{Dear}} {name}: {Order}."
+    let result = try await smsq("table", "add", "--file", "-", "--text", text, input: users)
+    #expect(result.status == 65)
+    #expect(result.output == "3 rows added, 1 lines refused\n")
+    #expect(result.errors.hasPrefix("smsq: line 4: '12' has no country code"))
+    #expect(
+      try await parameters().map { $0["text"] as? String }
+        == ["{Dear} O'Neil; rm -rf / \"x\": 1.", "{Dear} {order}: .", "{Dear} two\nlines: 4."]
+    )
+    #expect(try await parameters().allSatisfy { $0["order"] == nil })
+  }
+
+  @Test func `A column that is not there is an error before anything is added`() async throws {
+    let result = try await smsq(
+      "table",
+      "add",
+      "--file",
+      "-",
+      "--text",
+      "{nix}",
+      input: "to,name\n+8613800138001,Ann\n"
+    )
+    #expect(result.status == 65)
+    #expect(result.errors.contains("the header has no column 'nix', only: to, name"))
+  }
+
+  @Test func `A JSON line that lacks a column is named`() async throws {
+    let users =
+      #"{"to":"+8613800138001","name":"Ann","Points":17}"# + "\n" + #"{"to":"+8613800138002","points":1}"# + "\n"
+    let result = try await smsq("table", "add", "--file", "-", "--text", "{name} {points}", input: users)
+    #expect(result.status == 65)
+    #expect(result.errors == "smsq: line 2: there is no 'name' for {name}, only: points, to\n")
+    #expect(try await parameters().map { $0["text"] as? String } == ["Ann 17"])
+  }
+
+  @Test func `Strict adds nothing of a file with a bad line, also from a pipe`() async throws {
+    let users = "to,text\n+8613800138001,a\n12,b\n"
+    let result = try await smsq("table", "add", "--strict", "--file", "-", input: users)
+    #expect(result.status == 65 && result.errors.contains("line 3:") && result.errors.contains("nothing was added"))
+    #expect(try await database.count("true") == 0)
+  }
+
+  @Test func `A file of users and a program make a command for each, without a shell`() async throws {
+    let users = #"{"to":"+86138","name":"$(id); \"'\n"}"# + "\n"
+    let result = try await SmsqProcess.run(
+      "table",
+      "add",
+      "--database",
+      database.path,
+      "--file",
+      "-",
+      "--",
+      "printf",
+      "<%s>",
+      "{to}",
+      "Dear {name}",
+      input: users
+    )
+    #expect(result == SmsqProcess.Result(status: 0, output: "1 rows added\n", errors: ""))
+    #expect(try await smsq("cron").status == 0)
+    let row = try #require(try await database.table.row(1))
+    #expect(row.output == "<+86138><Dear $(id); \"'\n>")
+    let stdin = try await parameters()[0]["stdin"] as? [String: String]
+    #expect(stdin == ["to": "+86138", "name": "$(id); \"'\n"])
+  }
+
+  @Test func `A JSON line for a queue keeps its bytes, and names its queue`() async throws {
+    let lines =
+      #"{"to":"+8613800138001","text":"a","id":"1","queued_at":"2026-01-01T00:00:00Z","deep":{"x":1.10}}"# + "\n"
+      + #"{"to":"+8613800138001","text":"a","id":"2","queued_at":"2026-01-01T00:00:00Z","queue":"own"}"# + "\n"
+    let result = try await smsq("table", "add", "--action", "queue", "--queue", "otp", "--file", "-", input: lines)
+    #expect(result.status == 0)
+    let written = try await database.values("SELECT parameters FROM process ORDER BY id", as: String.self)
+    let expected = lines.split(separator: "\n").map(String.init)
+    #expect(
+      written == [expected[0].replacingOccurrences(of: "{\"to\"", with: "{\"queue\":\"otp\",\"to\""), expected[1]]
+    )
+  }
+
+  @Test func `The same id is added once`() async throws {
+    let add = [
+      "table", "add", "--to", "+8613800138000", "--text", "x", "--id", "order-17", "--database", database.path,
+    ]
+    #expect(try await SmsqProcess(add).end().output == "1\n")
+    let again = try await SmsqProcess(add + ["--json"]).end()
+    #expect(again.status == 0 && again.output == "{\"status\":\"duplicate\"}\n")
+    #expect(try await database.count("true") == 1)
+  }
+
+  @Test func `An id of a removed row is never used again`() async throws {
+    try await database.addSends(2)
+    _ = try await smsq("table", "remove", "2")
+    try await database.addSends(2)
+    #expect(try await database.values("SELECT count(*) FROM process WHERE id = 2") == [0])
+  }
+
+  @Test func `Rows are listed, shown, tried again, removed and counted`() async throws {
+    for script in ["exit 0", "exit 75", "exit 1"] { try await database.addCommand(["sh", "-c", script]) }
+    let cron = try await smsq("cron")
+    #expect(cron.status == 65)
+    #expect(
+      cron.errors.hasPrefix("smsq: row 3 is dead: 'sh' exited with 1\nsmsq: 1 rows done, 1 to be tried again, 1 dead")
+    )
+
+    let list = try await smsq("table", "list", "--state", "dead")
+    #expect(list.output.hasPrefix("3 dead command attempts=1 exit=1 finished="))
+    #expect(try await smsq("table", "list", "--json").output.split(separator: "\n").count == 3)
+    #expect(try await smsq("table", "show", "2").output.contains("last error   'sh' exited with 75: try again"))
+    #expect(try await smsq("table", "show", "9").status == 65)
+
+    let stats = try await smsq("table", "stats", "--json").output
+    #expect(stats.contains(#""dead":1,"done":1,"due":"#) && stats.contains(#""waiting":1"#))
+    #expect(
+      try await smsq("table", "retry", "1", "2", "3").errors
+        == "smsq: left as they are: 1; there is no such row, or it is running or done\n"
+    )
+    #expect(try await database.count("state = 'waiting' AND attempts = 0") == 2)
+    #expect(try await smsq("table", "remove", "--state", "done").output == "1 rows removed\n")
+  }
+
+  @Test func `A row that failed for now says nothing to cron's mail, and its exit code does`() async throws {
+    try await database.addCommand(["sh", "-c", "exit 75"])
+    #expect(try await smsq("cron") == SmsqProcess.Result(status: 75, output: "", errors: ""))
+    try await database.execute("UPDATE process SET due_at = due_at + 1000000")
+    #expect(try await smsq("cron") == SmsqProcess.Result(status: 0, output: "", errors: ""))
+  }
+
+  @Test func `A database that is not there is not made by cron`() async throws {
+    let path = "\(database.directory)/other.db"
+    let result = try await SmsqProcess.run("cron", "--database", path)
+    #expect(result.status == 69 && result.errors.contains("there is no database \(path)"))
+    #expect(!FileManager.default.fileExists(atPath: path))
+    #expect(try await SmsqProcess.run("table", "init", "--database", path).output == "\(path)\n")
+    #expect(
+      try await SmsqProcess.run("cron", "--database", path) == SmsqProcess.Result(status: 0, output: "", errors: "")
+    )
+  }
+
+  @Test func `A database is made once, by however many at the same moment`() async throws {
+    let path = "\(database.directory)/new.db"
+    let makers = try (0..<6).map { _ in try SmsqProcess(["table", "init", "--database", path]) }
+    for maker in makers {
+      #expect(try await maker.end() == SmsqProcess.Result(status: 0, output: "\(path)\n", errors: ""))
+    }
+    let missing = try await SmsqProcess.run("table", "init", "--database", "\(database.directory)/no/new.db")
+    #expect(missing.status == 69 && missing.errors.contains("there is no directory"), "\(missing)")
+  }
+
+  @Test func `A file that is no database is left alone`() async throws {
+    let path = "\(database.directory)/notes.txt"
+    try String(repeating: "no database\n", count: 1000).write(toFile: path, atomically: false, encoding: .utf8)
+    let result = try await SmsqProcess.run("cron", "--database", path)
+    #expect(result.status == 78, "\(result)")
+    #expect(FileManager.default.contents(atPath: path)?.count == 12_000)
+  }
+
+  @Test func `An expired message is neither sent nor dead`() async throws {
+    let payload = #"{"to":"+8613800138000","text":"x","expires_at":"2020-01-01T00:00:00Z"}"#
+    try await database.execute("INSERT INTO process (parameters) VALUES (?)", [payload])
+    #expect(try await smsq("cron", "--outbox") == SmsqProcess.Result(status: 0, output: "", errors: ""))
+    #expect(try await database.count("state = 'expired'") == 1)
+    #expect(try await database.values("SELECT count(*) FROM message") == [0])
+  }
+}
