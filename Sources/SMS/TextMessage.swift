@@ -11,6 +11,8 @@ package struct TextMessage: Sendable, Equatable {
   package let expiresAt: Int64?
   /// When its producer queued it, in Unix milliseconds.
   package let queuedAt: Int64?
+  /// Whose message it is in its producer's books, for logs; only PHP payloads carry it.
+  package let userID: String?
   /// What the text will be billed as, counted once.
   package let segmentation: Segmentation
 
@@ -26,7 +28,8 @@ package struct TextMessage: Sendable, Equatable {
     from: String? = nil,
     id: String,
     expiresAt: Int64? = nil,
-    queuedAt: Int64? = nil
+    queuedAt: Int64? = nil,
+    userID: String? = nil
   ) throws(MessageError) {
     if let from { _ = try SenderID(from) }
     try Self.check(id: id)
@@ -36,6 +39,7 @@ package struct TextMessage: Sendable, Equatable {
     self.id = id
     self.expiresAt = expiresAt
     self.queuedAt = queuedAt
+    self.userID = userID
     segmentation = try Self.segmentation(checking: text)
   }
 

@@ -15,6 +15,7 @@ struct WorkerCommand: AsyncParsableCommand {
       supervisor/smsq-worker.conf.
 
         smsq worker --queue otp --queue sms --name sender-1 --concurrency 200
+        smsq worker --gateway command:/usr/local/bin/my-gateway
 
       Signals: TERM or INT finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
       what is not finished and exits with 75. TSTP claims no more and keeps running.
@@ -76,6 +77,9 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long to keep dead letters; 0s for ever.", valueName: "time"))
   var deadAge: Duration = .seconds(30 * 86400)
 
+  @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
+  var payload = PayloadFormat.auto
+
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var logOptions: LogOptions
@@ -104,20 +108,24 @@ struct WorkerCommand: AsyncParsableCommand {
 
   func run() async throws {
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
-    let worker = Worker(
-      queues: queuesOption.queues,
-      redis: redis.redis,
-      handler: SMSHandler(
-        gateway: gatewayOptions.makeGateway(),
-        defaultCountryCode: country.defaultCountryCode,
-        showNumbers: logOptions.showNumbers
-      ),
-      options: options,
-      logger: Logger(label: "smsq") { _ in log }
-    )
-    let signals = SignalHandlers(for: worker.control)
-    let end = await worker.run()
-    signals.cancel()
+    let logger = Logger(label: "smsq") { _ in log }
+    let end = try await gatewayOptions.withGateway(logger: logger) { gateway in
+      let worker = Worker(
+        queues: queuesOption.queues,
+        redis: redis.redis,
+        handler: SMSHandler(
+          gateway: gateway,
+          payload: payload,
+          defaultCountryCode: country.defaultCountryCode,
+          showNumbers: logOptions.showNumbers
+        ),
+        options: options,
+        logger: logger
+      )
+      let signals = SignalHandlers(for: worker.control)
+      defer { signals.cancel() }
+      return await worker.run()
+    }
     log.flush()
     switch end {
     case .clean: break
@@ -153,6 +161,8 @@ struct WorkerCommand: AsyncParsableCommand {
 }
 
 extension WorkerOptions.AfterCrash: ExpressibleByArgument {}
+
+extension PayloadFormat: ExpressibleByArgument {}
 
 struct LogOptions: ParsableArguments {
   @Option(help: "How a log line is written.")
