@@ -172,6 +172,9 @@ struct PHPReader {
   /// Says where, but not what stands there: it may be the text.
   private func fault(_ expected: String) -> MessageError {
     let place = index < bytes.count ? "at byte \(index + 1)" : "at its end, byte \(bytes.count + 1)"
-    return MessageError(.invalidPHP, "the payload is not what PHP's serialize writes \(place): there should be \(expected)")
+    return MessageError(
+      .invalidPHP,
+      "the payload is not what PHP's serialize writes \(place): there should be \(expected)"
+    )
   }
 }

@@ -18,7 +18,7 @@ struct ProgramLife {
 
   private enum Input {
     case open
-    /// The program takes no more. Ours stays open, because it knows how much the program has read.
+    /// The program takes no more. Our end stays open, because it knows how much the program has read.
     case broken
     case closed
   }
@@ -66,11 +66,17 @@ struct ProgramLife {
       pollfd(fd: program.output, events: Int16(POLLIN), revents: 0),
       // poll(2) passes over negative descriptors.
       pollfd(fd: areErrorsOpen ? program.errors : -1, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: input == .open && sent < outgoing.count ? program.input : -1, events: Int16(POLLOUT), revents: 0),
+      // POLLERR comes without asking: the program has closed its input.
+      pollfd(fd: input == .open ? program.input : -1, events: Int16(sent < outgoing.count ? POLLOUT : 0), revents: 0),
     ]
     guard poll(&pollfds, 4, (nextCheck - .now).pollTimeout) > 0 else { return nil }
     if pollfds[0].revents != 0 { gateway.silenceBell() }
-    if pollfds[3].revents != 0 { write() }
+    if pollfds[3].revents & Int16(POLLERR) != 0 {
+      // It may still answer what it has.
+      input = .broken
+    } else if pollfds[3].revents != 0 {
+      write()
+    }
     if pollfds[2].revents != 0 { _ = readErrors() }
     if pollfds[1].revents != 0, case .end = readAnswers() { return .closedOutput }
     return nil
@@ -83,13 +89,15 @@ struct ProgramLife {
     nextCheck = now + (stopStep == nil ? gateway.tick : .milliseconds(10))
     if program.hasExited { return .exited }
     gateway.giveUpWaiting(now: now)
-    let timeout = gateway.options.timeout
-    let (hasHung, unanswered) = gateway.state.withLock { state in
-      (state.ledger.hasHung(now: now, timeout: timeout), state.ledger.unanswered)
+    let consumed = consumed
+    return gateway.state.withLock { state in
+      if state.ledger.hasHung(now: now, timeout: gateway.options.timeout) { return .hung }
+      return input == .broken && !state.ledger.isOwed(consumed: consumed) ? .closedInput : nil
     }
-    if hasHung { return .hung }
-    return input == .broken && unanswered == 0 ? .closedInput : nil
   }
+
+  /// How many bytes of lines the program has read, or may have.
+  private var consumed: Int { written - (input == .closed ? 0 : program.unreadInput) }
 
   /// One step after the other: the end of its input, SIGTERM, and SIGKILL, which is `finish`'s.
   private mutating func stop(_ now: ContinuousClock.Instant) -> Cause? {
@@ -118,7 +126,6 @@ struct ProgramLife {
       sent += count
       written += count
     } else if errno != EAGAIN && errno != EINTR {
-      // EPIPE: it may still answer what it has.
       input = .broken
     }
   }
@@ -195,7 +202,7 @@ struct ProgramLife {
     pass(errorLines.finish())
     for (kind, count) in noise.takeRest() { log(kind, count) }
 
-    let consumed = written - (input == .closed ? 0 : program.unreadInput)
+    let consumed = consumed
     if input != .closed { close(program.input) }
     close(program.output)
     close(program.errors)

@@ -33,9 +33,6 @@ struct RequestLedger {
   /// How many bytes of lines this life of the program was given.
   private var offset = 0
 
-  /// Requests that the program was given and has not answered.
-  private(set) var unanswered = 0
-
   mutating func submit(_ ref: UInt64, _ request: Request) {
     requests[ref] = request
     line.append(ref)
@@ -57,7 +54,6 @@ struct RequestLedger {
       guard let request = requests[ref] else { continue }
       requests[ref]?.handedOver = (now, offset + bytes.count)
       bytes += request.line
-      unanswered += 1
     }
     offset += bytes.count
     if firstInLine == line.count || firstInLine > 4096 {
@@ -71,7 +67,6 @@ struct RequestLedger {
   mutating func answered(_ ref: UInt64) -> Request? {
     guard let request = requests[ref], request.handedOver != nil else { return nil }
     requests[ref] = nil
-    unanswered -= 1
     return request
   }
 
@@ -85,6 +80,11 @@ struct RequestLedger {
   /// Whether the program has kept a request for so long without an answer.
   func hasHung(now: ContinuousClock.Instant, timeout: Duration) -> Bool {
     requests.values.contains { request in request.handedOver.map { $0.at + timeout <= now } ?? false }
+  }
+
+  /// Whether an answer may still come from a program that has read so many bytes of lines, and will read no more.
+  func isOwed(consumed: Int) -> Bool {
+    requests.values.contains { request in request.handedOver.map { $0.offset < consumed } ?? false }
   }
 
   /// Closes the books on one life of the program.
@@ -107,7 +107,6 @@ struct RequestLedger {
     line = unread.sorted { $0.offset < $1.offset }.map(\.ref) + line[firstInLine...]
     firstInLine = 0
     offset = 0
-    unanswered = 0
     return lost
   }
 

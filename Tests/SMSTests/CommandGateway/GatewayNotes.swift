@@ -12,11 +12,24 @@ final class GatewayNotes: LogHandler, Sendable {
     var fields: [String: String]
   }
 
+  /// A shell's answer to the request in `$line`.
+  static let shellAnswer =
+    #"r=${line#*:}; echo "{\"ref\":${r%%,*},\"outcome\":\"accepted\",\"provider_id\":\"p\"}""#
+
   private let state = Mutex((entries: [Entry](), errors: [String]()))
 
-  var logLevel: Logger.Level { get { .trace } set {} }
-  var metadata: Logger.Metadata { get { [:] } set {} }
-  subscript(metadataKey key: String) -> Logger.Metadata.Value? { get { nil } set {} }
+  var logLevel: Logger.Level {
+    get { .trace }
+    set {}
+  }
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
 
   func log(event: LogEvent) {
     let fields = (event.metadata ?? [:]).mapValues { "\($0)" }
