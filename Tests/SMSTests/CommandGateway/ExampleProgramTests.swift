@@ -9,6 +9,13 @@ import Testing
   private static let path = URL(fileURLWithPath: #filePath)
     .appendingPathComponent("../../../../docs/examples/gateway.py").standardizedFileURL.path
 
+  @Test("The page shows the program as it is")
+  func page() throws {
+    let page = URL(fileURLWithPath: Self.path).appendingPathComponent("../../gateways.md").standardizedFileURL
+    let program = try String(contentsOfFile: Self.path, encoding: .utf8)
+    #expect(try String(contentsOf: page, encoding: .utf8).contains("```python\n\(program)```\n"))
+  }
+
   @Test("The example sends, refuses and puts off, many messages at once")
   func example() async throws {
     try await withGateway([Self.path]) { gateway, notes in
