@@ -195,11 +195,13 @@ import Testing
   }
 
   @Test("Fifty thousand mutated messages are read or refused, and nothing worse")
-  func mutated() {
+  func mutated() async {
     var random = SeededGenerator(seed: 4)
     let interesting = Array(#"aisbdNOCErR:;{}"0129-"#.utf8)
     var refused = 0
     for round in 0..<50_000 {
+      // Other tests wait for the same few threads.
+      if round % 50 == 0 { await Task.yield() }
       var payload = Array(Self.samples[round % Self.samples.count].php.utf8)
       for _ in 0..<Int.random(in: 1...4, using: &random) {
         let index = Int.random(in: 0..<max(1, payload.count), using: &random)
