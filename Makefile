@@ -44,7 +44,7 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor python3
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
@@ -78,7 +78,8 @@ format: ## Format the sources in place
 # Builds nothing, since it may run as root: run `make` first. Nothing outside PREFIX is touched, /etc least of all.
 install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
 	@test -x $(BINARY) -a -f $(MANUAL) || { echo 'smsq: nothing built yet: run make first' >&2; exit 1; }
-	$(INSTALL) -d "$(bindir)" "$(sharedir)/smsq/supervisor" "$(docdir)/docs/decisions" "$(sharedir)/man/man1" \
+	$(INSTALL) -d "$(bindir)" "$(sharedir)/smsq/supervisor" "$(docdir)/docs/decisions" "$(docdir)/docs/examples" \
+	  "$(sharedir)/man/man1" \
 	  "$(sharedir)/bash-completion/completions" "$(sharedir)/zsh/site-functions" \
 	  "$(sharedir)/fish/vendor_completions.d"
 	$(INSTALL) -s -m 755 $(BINARY) "$(bindir)/smsq"
@@ -89,6 +90,7 @@ install: ## Install what `make` built: make install PREFIX=/usr/local DESTDIR=
 	$(INSTALL) -m 644 README.md CHANGELOG.md LICENSE "$(docdir)"
 	$(INSTALL) -m 644 docs/*.md "$(docdir)/docs"
 	$(INSTALL) -m 644 docs/decisions/*.md "$(docdir)/docs/decisions"
+	$(INSTALL) -m 755 docs/examples/* "$(docdir)/docs/examples"
 	$(INSTALL) -m 644 $(MANUAL) "$(sharedir)/man/man1/smsq.1"
 	$(BINARY) --generate-completion-script bash | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/bash-completion/completions/smsq"
 	$(BINARY) --generate-completion-script zsh | $(INSTALL) -m 644 /dev/stdin "$(sharedir)/zsh/site-functions/_smsq"

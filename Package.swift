@@ -75,7 +75,11 @@ let package = Package(
     ),
 
     // One test target per environment: none.
-    .testTarget(name: "SMSTests", dependencies: ["SMS", "Worker", "MessageQueue"], swiftSettings: swiftSettings),
+    .testTarget(
+      name: "SMSTests",
+      dependencies: ["SMS", "Worker", "MessageQueue", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(
       name: "smsqTests",
       dependencies: ["smsq", "MessageQueue", "RedisClient"],

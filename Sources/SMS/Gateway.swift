@@ -9,6 +9,13 @@ package protocol Gateway: Sendable {
   /// - Throws: `CancellationError` when the task was cancelled before the answer came; any other error counts as a
   ///   temporary failure whose outcome is not known.
   func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer
+
+  /// Ends what the gateway has running, within a bounded time. Nothing is sent afterwards.
+  func stop() async
+}
+
+extension Gateway {
+  package func stop() async {}
 }
 
 package enum GatewayAnswer: Sendable, Equatable {

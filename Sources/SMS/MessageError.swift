@@ -25,6 +25,7 @@ extension MessageError.Code {
   package static let payloadTooLarge = Self(rawValue: "payload_too_large")
   package static let invalidUTF8 = Self(rawValue: "invalid_utf8")
   package static let invalidJSON = Self(rawValue: "invalid_json")
+  package static let invalidPHP = Self(rawValue: "invalid_php")
   package static let notAnObject = Self(rawValue: "not_an_object")
   package static let missingField = Self(rawValue: "missing_field")
   package static let duplicateField = Self(rawValue: "duplicate_field")
@@ -60,6 +61,9 @@ enum Redacted {
     let scalars = text.unicodeScalars
     return printable(scalars.prefix(32)) + (scalars.dropFirst(32).isEmpty ? "" : "...")
   }
+
+  /// The first characters of what a provider said, on one line.
+  static func line(_ text: String, limit: Int) -> String { printable(text.unicodeScalars.prefix(limit)) }
 
   /// A log is read in a terminal: no control characters, no invisible ones, nothing that turns the writing direction.
   private static func printable(_ scalars: some Sequence<Unicode.Scalar>) -> String {

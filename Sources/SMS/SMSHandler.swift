@@ -5,14 +5,22 @@ import Worker
 /// Hands the queue's messages to a gateway, and says what became of each.
 package struct SMSHandler: MessageHandler {
   private let gateway: any Gateway
+  private let payload: PayloadFormat
   private let defaultCountryCode: String?
   private let showNumbers: Bool
 
   /// - Parameters:
+  ///   - payload: how payloads are written.
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
   ///   - showNumbers: whether logs show numbers in full, and not masked. Texts they never show.
-  package init(gateway: any Gateway, defaultCountryCode: String?, showNumbers: Bool) {
+  package init(
+    gateway: any Gateway,
+    payload: PayloadFormat = .auto,
+    defaultCountryCode: String?,
+    showNumbers: Bool
+  ) {
     self.gateway = gateway
+    self.payload = payload
     self.defaultCountryCode = defaultCountryCode
     self.showNumbers = showNumbers
   }
@@ -22,12 +30,8 @@ package struct SMSHandler: MessageHandler {
   /// Decodes the payload and sends it unless it has expired. Never waits but for the gateway.
   package func handle(_ claimed: ClaimedMessage, now: Int64) async -> HandledMessage {
     let message: TextMessage
-    do {
-      message = try TextMessage.decode(
-        payload: claimed.payload,
-        assignedID: claimed.assignedID,
-        defaultCountryCode: defaultCountryCode
-      )
+    do throws(MessageError) {
+      message = try decode(claimed)
     } catch {
       return HandledMessage(.dead(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
         ["code": "\(error.code)"]
@@ -72,20 +76,26 @@ package struct SMSHandler: MessageHandler {
   }
 
   private func fields(of message: TextMessage) -> Logger.Metadata {
-    [
+    var fields: Logger.Metadata = [
       "to": "\(showNumbers ? message.to.e164 : message.to.masked)",
       "segments": "\(message.segmentation.segments)",
     ]
+    if let userID = message.userID { fields["user_id"] = "\(userID)" }
+    return fields
   }
 
   package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {
-    let message = try? TextMessage.decode(
+    guard let message = try? decode(claimed) else { return ["id": "\(claimed.assignedID)"] }
+    return ["id": "\(message.id)", "to": "\(showNumbers ? message.to.e164 : message.to.masked)"]
+  }
+
+  private func decode(_ claimed: ClaimedMessage) throws(MessageError) -> TextMessage {
+    try TextMessage.decode(
       payload: claimed.payload,
+      as: payload,
       assignedID: claimed.assignedID,
       defaultCountryCode: defaultCountryCode
     )
-    guard let message else { return ["id": "\(claimed.assignedID)"] }
-    return ["id": "\(message.id)", "to": "\(showNumbers ? message.to.e164 : message.to.masked)"]
   }
 
   private static func outcome(of answer: GatewayAnswer) -> Outcome {

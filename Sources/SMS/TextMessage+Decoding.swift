@@ -4,19 +4,38 @@ extension TextMessage {
 
   /// Reads a payload: one JSON object such as
   /// `{"to":"+8613800138000","text":"Your code","from":"ACME","id":"...","expires_at":"2026-11-22T12:00:00Z",`
-  /// `"queued_at":"...","user_id":17}`, in UTF-8 without a byte order mark.
+  /// `"queued_at":"...","user_id":17}`, in UTF-8 without a byte order mark, or what PHP's `serialize` makes of a message; see
+  /// ``PHPMessage``.
   ///
-  /// Only `to` and `text` are required, `null` stands for an absent field, and unknown fields are ignored.
+  /// Of JSON, only `to` and `text` are required, `null` stands for an absent field, and unknown fields are ignored.
   ///
   /// - Parameters:
   ///   - assignedID: the message's id when the payload names none.
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
   package static func decode(
     payload: [UInt8],
+    as format: PayloadFormat = .auto,
     assignedID: String,
     defaultCountryCode: String?
   ) throws(MessageError) -> TextMessage {
-    try TextMessage(MessageFields(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
+    if format.isPHP(payload) {
+      try TextMessage(PHPMessage(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
+    } else {
+      try TextMessage(MessageFields(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
+    }
+  }
+
+  /// Refuses what is too large or not UTF-8, whatever it is written in.
+  static func check(payload: [UInt8]) throws(MessageError) {
+    guard payload.count <= maximumPayloadSize else {
+      throw MessageError(
+        .payloadTooLarge,
+        "the payload has \(payload.count) bytes and the most is \(maximumPayloadSize): shorten it"
+      )
+    }
+    guard (try? UTF8Span(validating: payload.span)) != nil else {
+      throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
+    }
   }
 
   init(_ fields: MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
@@ -59,15 +78,7 @@ struct MessageFields {
   private(set) var userID: String?
 
   init(payload: [UInt8]) throws(MessageError) {
-    guard payload.count <= TextMessage.maximumPayloadSize else {
-      throw MessageError(
-        .payloadTooLarge,
-        "the payload has \(payload.count) bytes and the most is \(TextMessage.maximumPayloadSize): shorten it"
-      )
-    }
-    guard (try? UTF8Span(validating: payload.span)) != nil else {
-      throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
-    }
+    try TextMessage.check(payload: payload)
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
       switch name {

@@ -11,7 +11,7 @@ package struct TextMessage: Sendable, Equatable {
   package let expiresAt: Int64?
   /// When its producer queued it, in Unix milliseconds.
   package let queuedAt: Int64?
-  /// Whose message it is, as its producer named it. For books, not for sending.
+  /// Whose message it is, as its producer named it. For books and logs, not for sending.
   package let userID: String?
   /// What the text will be billed as, counted once.
   package let segmentation: Segmentation

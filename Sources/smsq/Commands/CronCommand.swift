@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import Logging
 import ProcessTable
 import SMS
 import Worker
@@ -92,15 +93,20 @@ struct CronCommand: AsyncParsableCommand {
     let control = RunControl()
     let signals = SignalHandlers(for: control)
     defer { signals.cancel() }
-    let run = try ProcessRun(table, handler: handler(table.database), options: options, control: control) {
-      report.note($0)
-    }
-
-    let summary: RunSummary
-    do {
-      summary = try await run.run()
-    } catch let broken as ProcessRun.Broken {
-      throw failure(broken)
+    let log = EventLog(format: .text, level: .warning, descriptor: STDERR_FILENO)
+    defer { log.flush() }
+    let summary = try await gatewayOptions.withGateway(
+      recordingIn: outboxOptions.outbox ? table.database : nil,
+      logger: Logger(label: "smsq") { _ in log }
+    ) { gateway in
+      let run = ProcessRun(table, handler: actions(gateway), options: options, control: control) {
+        report.note($0)
+      }
+      do {
+        return try await run.run()
+      } catch let broken as ProcessRun.Broken {
+        throw failure(broken)
+      }
     }
     report.finish(summary)
     if json { Terminal.print(try JSONLine.encode(summary)) }
@@ -109,11 +115,11 @@ struct CronCommand: AsyncParsableCommand {
     if summary.retried + summary.interrupted + summary.lost > 0 { throw ExitCode.tempFail }
   }
 
-  private func handler(_ database: ProcessDatabase) throws -> RowActions {
-    try RowActions(
+  private func actions(_ gateway: any Gateway) -> RowActions {
+    RowActions(
       send: SendAction(
         handler: SMSHandler(
-          gateway: gatewayOptions.makeGateway(recordingIn: outboxOptions.outbox ? database : nil),
+          gateway: gateway,
           defaultCountryCode: country.defaultCountryCode,
           showNumbers: false
         )

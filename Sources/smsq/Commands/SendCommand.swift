@@ -4,6 +4,8 @@
   import Foundation
 #endif
 import ArgumentParser
+import Glibc
+import Logging
 import SMS
 
 struct SendCommand: AsyncParsableCommand {
@@ -11,7 +13,8 @@ struct SendCommand: AsyncParsableCommand {
     commandName: "send",
     abstract: "Send one message straight to the gateway, without a queue.",
     discussion: """
-      smsq send --to +8613800138000 --text "hi" --sim-latency 50ms
+        smsq send --to +8613800138000 --text "hi" --sim-latency 50ms
+        smsq send --to +8613800138000 --text "hi" --gateway command:/usr/local/bin/my-gateway
 
       Prints the provider's id. Exits with 65 when the message can never be sent, with 75 when it may work later.
       """
@@ -62,9 +65,15 @@ struct SendCommand: AsyncParsableCommand {
       throw Failure("\(error)", .dataError)
     }
 
-    let gateway = try gatewayOptions.makeGateway(
-      recordingIn: outboxOptions.outbox ? databaseOptions.open(.create) : nil
-    )
+    // Standard output is for the result.
+    let log = EventLog(format: .text, level: .warning, descriptor: STDERR_FILENO)
+    let logger = Logger(label: "smsq") { _ in log }
+    defer { log.flush() }
+    let outbox = outboxOptions.outbox ? try databaseOptions.open(.create) : nil
+    try await gatewayOptions.withGateway(recordingIn: outbox, logger: logger) { try await send(message, to: $0) }
+  }
+
+  private func send(_ message: TextMessage, to gateway: any Gateway) async throws {
     var result = Result(
       id: message.id,
       gateway: gateway.name,

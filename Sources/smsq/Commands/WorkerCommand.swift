@@ -15,6 +15,7 @@ struct WorkerCommand: AsyncParsableCommand {
       supervisor/smsq-worker.conf.
 
         smsq worker --queue otp --queue sms --name sender-1 --concurrency 200
+        smsq worker --gateway command:/usr/local/bin/my-gateway
 
       Signals: TERM, INT or HUP finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
       what is not finished and exits with 75. TSTP claims no more and keeps running.
@@ -79,6 +80,9 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Replicas that Redis should have online; fewer are warned of.", valueName: "number"))
   var replicas = 0
 
+  @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
+  var payload = PayloadFormat.auto
+
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var outboxOptions: OutboxOptions
@@ -112,20 +116,24 @@ struct WorkerCommand: AsyncParsableCommand {
     // Not durable: the queue is what must not be lost. These books only have to outlive this process.
     let outbox = outboxOptions.outbox ? try databaseOptions.open(.create, isDurable: false) : nil
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
-    let worker = try Worker(
-      queues: queuesOption.queues,
-      redis: redis.endpoint,
-      handler: SMSHandler(
-        gateway: gatewayOptions.makeGateway(recordingIn: outbox),
-        defaultCountryCode: country.defaultCountryCode,
-        showNumbers: logOptions.showNumbers
-      ),
-      options: options,
-      logger: Logger(label: "smsq") { _ in log }
-    )
-    let signals = SignalHandlers(for: worker.control)
-    let end = await worker.run()
-    signals.cancel()
+    let logger = Logger(label: "smsq") { _ in log }
+    let end = try await gatewayOptions.withGateway(recordingIn: outbox, logger: logger) { gateway in
+      let worker = Worker(
+        queues: queuesOption.queues,
+        redis: redis.endpoint,
+        handler: SMSHandler(
+          gateway: gateway,
+          payload: payload,
+          defaultCountryCode: country.defaultCountryCode,
+          showNumbers: logOptions.showNumbers
+        ),
+        options: options,
+        logger: logger
+      )
+      let signals = SignalHandlers(for: worker.control)
+      defer { signals.cancel() }
+      return await worker.run()
+    }
     log.flush()
     switch end {
     case .clean: break
@@ -162,6 +170,8 @@ struct WorkerCommand: AsyncParsableCommand {
 }
 
 extension WorkerOptions.AfterCrash: ExpressibleByArgument {}
+
+extension PayloadFormat: ExpressibleByArgument {}
 
 struct LogOptions: ParsableArguments {
   @Option(help: "How a log line is written.")

@@ -1,14 +1,68 @@
 import ArgumentParser
+import Glibc
+import Logging
+import ProcessTable
 import SMS
 
-enum GatewayKind: String, ExpressibleByArgument, CaseIterable {
+/// Where messages go: `simulator`, or `command:` and a program with its arguments.
+enum GatewayChoice: ExplainedArgument, Equatable {
   case simulator
+  case command([String])
+
+  private static let prefix = "command:"
+
+  /// Splits a command at its spaces, and at nothing else: no shell reads it, so nothing in it can start another program.
+  ///
+  /// - Throws: `ValidationError`, also for quotes and backslashes: whoever writes one expects a shell's reading of it.
+  init(explaining argument: String) throws {
+    if argument == "simulator" {
+      self = .simulator
+      return
+    }
+    guard argument.hasPrefix(Self.prefix) else {
+      throw ValidationError("'\(argument)' is no gateway: write simulator, or command:/path/to/program")
+    }
+    let command = argument.dropFirst(Self.prefix.count)
+    if let quote = command.first(where: { "'\"\\".contains($0) }) {
+      throw ValidationError(
+        "the gateway's command holds \(quote), but no shell reads it: it is split at its spaces only. Put such words into "
+          + "a script, or into the program's environment"
+      )
+    }
+    // A NUL ends a string for the system: the program would be another one.
+    guard !command.unicodeScalars.contains(where: { $0.value < 0x20 }) else {
+      throw ValidationError("the gateway's command holds a control character")
+    }
+    let words = command.split(separator: " ").map(String.init)
+    guard !words.isEmpty else {
+      throw ValidationError("the gateway's program is missing: write command:/path/to/program")
+    }
+    self = .command(words)
+  }
+
+  var argument: String {
+    switch self {
+    case .simulator: "simulator"
+    case .command(let words): Self.prefix + words.joined(separator: " ")
+    }
+  }
 }
 
 /// Which gateway, and how the simulated one behaves.
 struct GatewayOptions: ParsableArguments {
-  @Option(help: "Where messages go. The simulator sends nothing and tells no one.")
-  var gateway = GatewayKind.simulator
+  @Option(
+    help: ArgumentHelp(
+      "Where messages go: simulator, which sends nothing, or command:/path/to/program and its arguments, a program of "
+        + "yours that sends.",
+      valueName: "gateway"
+    )
+  )
+  var gateway: GatewayChoice = .simulator
+
+  @Option(
+    help: ArgumentHelp("How long a program may take for one answer before it is killed.", valueName: "time")
+  )
+  var gatewayTimeout: Duration = .seconds(30)
 
   @Option(
     help: ArgumentHelp("How long the simulator takes for an answer: 50ms, or a range 50ms..200ms.", valueName: "time")
@@ -78,11 +132,49 @@ struct GatewayOptions: ParsableArguments {
 
   func validate() throws {
     if let problem = simulator.problem { throw ValidationError("The simulator cannot run: \(problem).") }
+    if !(.milliseconds(100) ... .seconds(3600)).contains(gatewayTimeout) {
+      throw ValidationError("--gateway-timeout is \(gatewayTimeout.argument): write 100ms to 1h.")
+    }
   }
 
-  func makeGateway() -> any Gateway {
+  /// Makes the gateway, and ends it when `body` is done.
+  ///
+  /// - Parameter database: where the simulator records what it sends; nil for nowhere.
+  /// - Throws: `Failure` if a program cannot be started, or is to keep the simulator's books.
+  func withGateway<Result>(
+    recordingIn database: ProcessDatabase? = nil,
+    logger: Logger,
+    _ body: (any Gateway) async throws -> Result
+  ) async throws -> Result {
     switch gateway {
-    case .simulator: SimulatedGateway(simulator)
+    case .simulator:
+      let simulated = SimulatedGateway(simulator)
+      return try await body(database.map { RecordingGateway(simulated, in: $0) } ?? simulated)
+    case .command(let command):
+      if database != nil {
+        throw Failure("--outbox is for --gateway simulator: a real provider keeps its own books", .usage)
+      }
+      // Its own thread: a reader of standard error that stalls must not stall the gateway.
+      let errors = LineWriter(descriptor: STDERR_FILENO) { Array("gateway: (\($0) lines left out)\n".utf8) }
+      var options = CommandGateway.Options()
+      options.timeout = gatewayTimeout
+      let gateway: CommandGateway
+      do {
+        gateway = try CommandGateway(command: command, options: options, logger: logger) { line in
+          errors.write(Array("gateway: ".utf8) + line + [UInt8(ascii: "\n")])
+        }
+      } catch {
+        throw Failure("\(error)", error.isTemporary ? .tempFail : .config)
+      }
+      let result: Swift.Result<Result, any Error>
+      do {
+        result = .success(try await body(gateway))
+      } catch {
+        result = .failure(error)
+      }
+      await gateway.stop()
+      errors.flush(timeout: .seconds(1))
+      return try result.get()
     }
   }
 }

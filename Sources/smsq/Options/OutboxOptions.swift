@@ -7,27 +7,14 @@ struct OutboxOptions: ParsableArguments {
   var outbox = false
 }
 
-extension GatewayOptions {
-  /// - Parameter database: where the simulator records what it sends; nil for nowhere.
-  /// - Throws: ``Failure`` where a database is given and the gateway is not the simulator.
-  func makeGateway(recordingIn database: ProcessDatabase?) throws -> any Gateway {
-    let gateway = makeGateway()
-    guard let database else { return gateway }
-    guard let simulator = gateway as? SimulatedGateway else {
-      throw Failure("--outbox is for --gateway simulator: a real provider keeps its own books", .usage)
-    }
-    return RecordingGateway(simulator, Outbox(database))
-  }
-}
-
 /// The simulator with books: what it takes is in the outbox before it says so.
 struct RecordingGateway: Gateway {
   private let simulator: SimulatedGateway
   private let outbox: Outbox
 
-  init(_ simulator: SimulatedGateway, _ outbox: Outbox) {
+  init(_ simulator: SimulatedGateway, in database: ProcessDatabase) {
     self.simulator = simulator
-    self.outbox = outbox
+    outbox = Outbox(database)
   }
 
   var name: String { simulator.name }

@@ -96,7 +96,7 @@ struct EventLog: LogHandler {
   /// Fields that JSON shows as numbers. By name, so that an id that happens to be all digits stays a string.
   private static let numbers: Set<String> = [
     "segments", "attempt", "ms", "retry_in_ms", "in_hand", "messages", "missing", "lines", "concurrency", "pid",
-    "unfinished",
+    "unfinished", "unanswered", "restart_in_ms",
   ]
 
   /// logfmt: bare where that is clear, in quotes with backslash escapes elsewhere. Never a line feed: one event, one line.

@@ -1,0 +1,178 @@
+import Glibc
+import Logging
+import Synchronization
+
+// A gateway in another language: a program that runs beside the worker, reads one JSON line a message and writes one JSON
+// line an outcome, many in flight and in any order (docs/gateways.md).
+//
+//     send --submit--> ledger <--lines-- thread --stdin--> program
+//          <--completion--    --answer-->       <-stdout--
+//
+// One thread does all that touches the program, with non-blocking pipes: a program that stops reading, floods, or hangs
+// costs that thread and no other. Everything shared is in the ledger, behind one lock that is never held during I/O.
+
+/// The program had the message and did not answer: it may have been sent.
+package struct GatewayNoAnswer: Error, Equatable, CustomStringConvertible {
+  package let description: String
+}
+
+package final class CommandGateway: Gateway {
+  package struct Options: Sendable {
+    /// How long the program may take for an answer, and how long a message waits for a program that is away or does not
+    /// read.
+    package var timeout = Duration.seconds(30)
+    /// At the end: from the end of its input to SIGTERM, and from there to SIGKILL.
+    package var grace = Duration.seconds(2)
+    /// The pause before a start, after the first death without an answer in between; doubled for each more, up to the
+    /// second one.
+    package var pauses: ClosedRange<Duration> = .milliseconds(100) ... .seconds(5)
+
+    package init() {}
+  }
+
+  struct State {
+    var ledger = RequestLedger()
+    var lastRef: UInt64 = 0
+    var isStopping = false
+    var hasEnded = false
+    var whenEnded: [CheckedContinuation<Void, Never>] = []
+    /// The bell has been rung and not heard yet: another ring would add nothing.
+    var isRung = false
+  }
+
+  /// The program's file name.
+  package let name: String
+  let command: [String]
+  let options: Options
+  let logger: Logger
+  let errorLine: @Sendable ([UInt8]) -> Void
+  let state = Mutex(State())
+  /// A pipe, so that one poll(2) waits for the program and for us.
+  let bell: (hears: Int32, rings: Int32)
+
+  /// Starts the program.
+  ///
+  /// - Parameters:
+  ///   - command: the program, by its path or found in PATH, and its arguments.
+  ///   - errorLine: gets each line of the program's standard error, without a line feed, cut at 4 KiB. Must not block.
+  package init(
+    command: [String],
+    options: Options = Options(),
+    logger: Logger,
+    errorLine: @escaping @Sendable ([UInt8]) -> Void
+  ) throws(ProgramStartError) {
+    self.command = command
+    self.options = options
+    self.logger = logger
+    self.errorLine = errorLine
+    name = command[0].split(separator: "/").last.map(String.init) ?? command[0]
+    // Before the bell: what throws must not leave descriptors behind.
+    let program = try Coprocess.start(command)
+    var ends: [Int32] = [-1, -1]
+    precondition(pipe(&ends) == 0, "the system refused a pipe; raise the limit of open files (ulimit -n)")
+    for end in ends {
+      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(end, F_SETFL, O_NONBLOCK)
+    }
+    bell = (ends[0], ends[1])
+    startThread(with: program)
+  }
+
+  /// Hands the message to the program and waits for its answer.
+  ///
+  /// - Returns: the program's answer; the temporary failure `gateway_down` when the message was not handed over, and so
+  ///   was not sent.
+  /// - Throws: ``GatewayNoAnswer``; `CancellationError`, after which the program may have sent the message all the same.
+  package func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
+    let ref = state.withLock { state in
+      state.lastRef += 1
+      return state.lastRef
+    }
+    let line = ProgramRequest.line(ref: ref, message, attempt: attempt)
+    return try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { continuation in
+        submit(
+          ref,
+          RequestLedger.Request(line: line, segments: message.segmentation.segments, submitted: .now) {
+            continuation.resume(with: $0)
+          }
+        )
+        // The handler below may have run before there was anything to cancel.
+        if Task.isCancelled { cancel(ref) }
+      }
+    } onCancel: {
+      cancel(ref)
+    }
+  }
+
+  /// Ends the program: the end of its input first, then SIGTERM, then SIGKILL.
+  package func stop() async {
+    await withCheckedContinuation { continuation in
+      let hasEnded = state.withLock { state in
+        if state.hasEnded { return true }
+        state.whenEnded.append(continuation)
+        state.isStopping = true
+        ring(&state)
+        return false
+      }
+      if hasEnded { continuation.resume() }
+    }
+  }
+
+  private func submit(_ ref: UInt64, _ request: RequestLedger.Request) {
+    let isTaken = state.withLock { state in
+      guard !state.isStopping else { return false }
+      state.ledger.submit(ref, request)
+      ring(&state)
+      return true
+    }
+    if !isTaken { request.completion?(.success(.gatewayDown("the gateway is being stopped"))) }
+  }
+
+  private func cancel(_ ref: UInt64) {
+    let completion = state.withLock { $0.ledger.cancel(ref) }
+    completion?(.failure(CancellationError()))
+  }
+
+  /// Wakes the thread. Under the lock, as the bell goes with the last state.
+  private func ring(_ state: inout State) {
+    if state.isRung || state.hasEnded { return }
+    state.isRung = true
+    _ = write(bell.rings, [1], 1)
+  }
+
+  private func startThread(with program: Coprocess) {
+    final class Entry {
+      let gateway: CommandGateway
+      let program: Coprocess
+
+      init(_ gateway: CommandGateway, _ program: Coprocess) {
+        self.gateway = gateway
+        self.program = program
+      }
+    }
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread,
+      nil,
+      { argument in
+        let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
+        entry.gateway.supervise(entry.program)
+        return nil
+      },
+      Unmanaged.passRetained(Entry(self, program)).toOpaque()
+    )
+    precondition(
+      code == 0,
+      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
+    )
+    pthread_detach(thread)
+  }
+}
+
+extension GatewayAnswer {
+  /// The program never had the message: to try again cannot send it twice.
+  static func gatewayDown(_ reason: String) -> GatewayAnswer {
+    .temporaryFailure(code: "gateway_down", reason: reason, retryAfter: nil)
+  }
+}

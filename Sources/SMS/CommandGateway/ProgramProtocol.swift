@@ -1,0 +1,104 @@
+// What a program reads and writes, one JSON object a line: docs/gateways.md.
+
+/// One line for the program.
+enum ProgramRequest {
+  static func line(ref: UInt64, _ message: TextMessage, attempt: Int) -> [UInt8] {
+    var line: [UInt8] = []
+    line.reserveCapacity(160 + message.text.utf8.count)
+    line += "{\"ref\":\(ref)".utf8
+    func append(_ name: StaticString, _ value: String) {
+      line += ",\"\(name)\":".utf8
+      JSONText.append(value, to: &line)
+    }
+    append("id", message.id)
+    append("to", message.to.e164)
+    append("text", message.text)
+    if let from = message.from { append("from", from) }
+    line += ",\"attempt\":\(attempt),\"segments\":\(message.segmentation.segments)".utf8
+    append("encoding", message.segmentation.encoding.rawValue)
+    if let expiresAt = message.expiresAt { append("expires_at", Timestamp.rfc3339(expiresAt)) }
+    line += "}\n".utf8
+    return line
+  }
+}
+
+/// One line of the program, as far as it can be understood.
+///
+/// Strict about which request is meant and about the outcome, lenient about the rest: to refuse an `accepted` because of
+/// its provider id would send the message again.
+struct ProgramAnswer {
+  let ref: UInt64
+  private var outcome: String?
+  private var providerID: String?
+  private var segments: Int?
+  private var code: String?
+  private var reason: String?
+  private var retryAfter: Duration?
+
+  /// - Throws: `invalid_json`, `not_an_object`, `invalid_utf8`, `missing_field`.
+  init(line: [UInt8]) throws(MessageError) {
+    guard (try? UTF8Span(validating: line.span)) != nil else {
+      throw MessageError(.invalidUTF8, "the line is not valid UTF-8")
+    }
+    var reader = try JSONReader(line)
+    var ref: UInt64?
+    while let name = try reader.nextName() {
+      let value = try Self.value(of: name, &reader, line)
+      switch name {
+      case "ref": ref = value.flatMap { UInt64($0) }
+      case "outcome": outcome = value
+      case "provider_id": providerID = value
+      case "segments": segments = value.flatMap { Int($0) }
+      case "code": code = value
+      case "reason": reason = value
+      case "retry_after": retryAfter = value.flatMap(Self.duration)
+      default: break
+      }
+    }
+    guard let ref else { throw MessageError(.missingField, "the line has no 'ref'") }
+    self.ref = ref
+  }
+
+  /// Nil if the outcome is none of the three.
+  ///
+  /// - Parameter ourSegments: what we count, where the program does not say.
+  func answer(ourSegments: Int) -> GatewayAnswer? {
+    // They go into logs and dead letters, so they are bounded: to what a provider's ids, codes and sentences need.
+    let providerID = Redacted.line(providerID ?? "", limit: 128)
+    let code = Redacted.line(code ?? "", limit: 64)
+    let reason = Redacted.line(reason ?? "", limit: 500)
+    switch outcome {
+    case "accepted":
+      let segments = segments.flatMap { (0...10_000).contains($0) ? $0 : nil } ?? ourSegments
+      return .accepted(providerID: providerID, segments: segments)
+    case "retry":
+      return .temporaryFailure(code: code.isEmpty ? "retry" : code, reason: reason, retryAfter: retryAfter)
+    case "failed":
+      return .permanentFailure(code: code.isEmpty ? "failed" : code, reason: reason)
+    default: return nil
+    }
+  }
+
+  /// A string's text, nil for null, and anything else as it is written.
+  private static func value(
+    of name: String,
+    _ reader: inout JSONReader,
+    _ line: [UInt8]
+  ) throws(MessageError) -> String? {
+    let start = reader.index
+    if start < line.count, line[start] == UInt8(ascii: "\"") || line[start] == UInt8(ascii: "n") {
+      return try reader.stringOrNull(of: name)
+    }
+    try reader.skipValue()
+    return String(decoding: line[start..<reader.index], as: UTF8.self)
+  }
+
+  /// Reads `10s`, `500ms`, `5m`, `2h`, or a number of seconds; a day at most, as the answer may be nonsense.
+  private static func duration(_ text: String) -> Duration? {
+    let units = [("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("", 1)]
+    guard let (unit, factor) = units.first(where: { text.hasSuffix($0.0) }),
+      let number = Double(text.dropLast(unit.count)), number.isFinite, number >= 0
+    else { return nil }
+    return .seconds(min(number * factor, 86_400))
+  }
+}

@@ -1,0 +1,86 @@
+/// A message as a PHP producer writes it: `serialize([$user_id, $mobile, $content])`, or of the map with these keys.
+///
+/// `mobile` is a string or an integer, `content` a string. A list has these three and no more; a map may hold other keys,
+/// which are ignored. As with JSON, nothing may be there twice: which one is meant is not for us to guess.
+struct PHPMessage {
+  let userID: String?
+  let mobile: String
+  let content: String
+
+  /// - Throws: `invalid_php`, `missing_field`, `duplicate_field`, `wrong_type`, `payload_too_large`, `invalid_utf8`.
+  init(payload: [UInt8]) throws(MessageError) {
+    try TextMessage.check(payload: payload)
+    var reader = PHPReader(payload)
+    var fields: [String: PHPReader.Value] = [:]
+    var isList: Bool?
+    let count = try reader.arrayCount()
+    for _ in 0..<count {
+      let key = try reader.key()
+      let name: String
+      switch key {
+      case .integer(let index):
+        guard isList != false, (0..<3).contains(index) else { throw Self.neitherForm }
+        isList = true
+        name = Self.names[Int(index)]
+      case .string(let text):
+        guard isList != true else { throw Self.neitherForm }
+        isList = false
+        name = text
+      }
+      let value = try reader.value()
+      guard Self.names.contains(name) else { continue }
+      guard fields.updateValue(value, forKey: name) == nil else {
+        throw MessageError(.duplicateField, "'\(name)' is there twice: write it once")
+      }
+    }
+    try reader.endArray()
+    try reader.end()
+    // A list that lacks one would otherwise be a map that does.
+    if isList == true && fields.count < 3 { throw Self.neitherForm }
+
+    userID =
+      switch fields["user_id"] {
+      case .integer(let number): String(number)
+      case .string(let text) where (1...64).contains(text.utf8.count): Redacted.line(text, limit: 64)
+      default: nil
+      }
+    mobile =
+      switch fields["mobile"] {
+      // A minus sign would pass for the dash that people write into numbers.
+      case .integer(let number) where number >= 0: String(number)
+      case .string(let text): text
+      case .null, nil: throw Self.missing("mobile")
+      default: throw MessageError(.wrongType, "'mobile' is neither a string nor a positive integer")
+      }
+    content =
+      switch fields["content"] {
+      case .string(let text): text
+      case .null, nil: throw Self.missing("content")
+      default: throw MessageError(.wrongType, "'content' is no string: cast it, (string) $content")
+      }
+  }
+
+  private static let names = ["user_id", "mobile", "content"]
+
+  private static var neitherForm: MessageError {
+    MessageError(
+      .invalidPHP,
+      "the PHP array is neither [user_id, mobile, content] nor a map with the keys user_id, mobile and content"
+    )
+  }
+
+  private static func missing(_ name: String) -> MessageError {
+    MessageError(.missingField, "'\(name)' is missing or null: a message needs 'mobile' and 'content'")
+  }
+}
+
+extension TextMessage {
+  init(_ message: PHPMessage, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
+    try self.init(
+      to: PhoneNumber(message.mobile, defaultCountryCode: defaultCountryCode),
+      text: message.content,
+      id: assignedID,
+      userID: message.userID
+    )
+  }
+}

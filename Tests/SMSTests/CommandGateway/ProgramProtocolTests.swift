@@ -1,0 +1,114 @@
+import Testing
+
+@testable import SMS
+
+@Suite struct ProgramProtocolTests {
+  @Test("A request is one line of JSON with all that a provider needs")
+  func request() throws {
+    let message = try TextMessage.sample(text: "您好\n\"x\"", from: "ACME", expiresAt: 0)
+    #expect(
+      String(decoding: ProgramRequest.line(ref: 7, message, attempt: 2), as: UTF8.self)
+        == #"{"ref":7,"id":"m-1","to":"+8613800138000","text":"您好\n\"x\"","from":"ACME","attempt":2,"segments":1,"#
+        + #""encoding":"ucs2","expires_at":"1970-01-01T00:00:00Z"}"# + "\n"
+    )
+    #expect(
+      String(decoding: ProgramRequest.line(ref: 1, try .sample(text: "hi"), attempt: 1), as: UTF8.self)
+        == #"{"ref":1,"id":"m-1","to":"+8613800138000","text":"hi","attempt":1,"segments":1,"encoding":"gsm7"}"# + "\n"
+    )
+  }
+
+  private func answer(_ line: String) throws -> GatewayAnswer? {
+    try ProgramAnswer(line: Array(line.utf8)).answer(ourSegments: 2)
+  }
+
+  @Test("An accepted message is accepted, whatever else the answer gets wrong")
+  func lenient() throws {
+    let lines = [
+      #"{"ref":1,"outcome":"accepted"}"#, #"{"outcome":"accepted","ref":1,"provider_id":null,"segments":null}"#,
+      #"{"ref":1,"outcome":"accepted","segments":-1}"#, #"{"ref":1,"outcome":"accepted","segments":"many"}"#,
+      #"{"ref":1,"outcome":"accepted","segments":1e99,"more":[{"a":1}]}"#,
+    ]
+    for line in lines { #expect(try answer(line) == .accepted(providerID: "", segments: 2), "\(line)") }
+    #expect(
+      try answer(#"{"ref":1,"outcome":"accepted","provider_id":12345678901234567890,"segments":3}"#)
+        == .accepted(providerID: "12345678901234567890", segments: 3)
+    )
+  }
+
+  @Test("What goes into logs and dead letters is bounded and printable")
+  func bounded() throws {
+    let long = String(repeating: "x", count: 1000)
+    guard
+      case .temporaryFailure(let code, let reason, _) = try answer(
+        #"{"ref":1,"outcome":"retry","code":"\#(long)","reason":"a\u0000\n\u001b[31m\#(long)"}"#
+      )
+    else {
+      Issue.record("no retry")
+      return
+    }
+    #expect(code.count == 64)
+    #expect(reason.count == 500)
+    #expect(reason.hasPrefix("a???[31mx"))
+  }
+
+  @Test("A time to wait is a duration or a number of seconds, and nonsense is no time")
+  func retryAfter() throws {
+    let expected: [(String, Duration?)] = [
+      (#""10s""#, .seconds(10)), (#""250ms""#, .milliseconds(250)), (#""5m""#, .seconds(300)), ("10", .seconds(10)),
+      (#""1h""#, .seconds(3600)), ("1.5", .milliseconds(1500)), ("0", .zero), ("1e300", .seconds(86_400)),
+      (#""9999h""#, .seconds(86_400)), ("-1", nil), (#""-1s""#, nil), (#""soon""#, nil), (#""nan""#, nil),
+      (#""inf""#, nil), (#""""#, nil), ("null", nil), ("[1]", nil),
+    ]
+    for (text, duration) in expected {
+      #expect(
+        try answer(#"{"ref":1,"outcome":"retry","retry_after":\#(text)}"#)
+          == .temporaryFailure(code: "retry", reason: "", retryAfter: duration),
+        "\(text)"
+      )
+    }
+  }
+
+  @Test("An outcome must be one of the three")
+  func outcome() throws {
+    for outcome in [#""Accepted""#, #""ok""#, "1", "null", "true", #"["accepted"]"#] {
+      #expect(try answer(#"{"ref":1,"outcome":\#(outcome)}"#) == nil)
+    }
+    #expect(try answer(#"{"ref":1,"outcome":"failed"}"#) == .permanentFailure(code: "failed", reason: ""))
+  }
+
+  @Test("A mutated answer is read or refused, and nothing worse")
+  func mutated() async {
+    var random = SeededGenerator(seed: 4)
+    let line = Array(#"{"ref":12,"outcome":"retry","code":"c","reason":"é","retry_after":"1.5s","segments":3}"#.utf8)
+    for round in 0..<20_000 {
+      // Other tests wait for the same few threads.
+      if round % 50 == 0 { await Task.yield() }
+      var line = line
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        line[Int.random(in: line.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+      }
+      _ = try? ProgramAnswer(line: line).answer(ourSegments: 1)
+    }
+  }
+}
+
+@Suite struct LineSplitterTests {
+  @Test("The same lines come out however the stream is cut into chunks, and no more than the limit is kept")
+  func chunks() {
+    var random = SeededGenerator(seed: 1)
+    let stream = Array("one\n\ntwo\r\n12345678\n123456789\n1234567890123456789\nx\nlast".utf8)
+    let expected = ["one", "two\r", "12345678", "12345678+", "12345678+", "x", "last"]
+    for _ in 0..<200 {
+      var splitter = LineSplitter(limit: 8)
+      var lines: [LineSplitter.Line] = []
+      var rest = stream[...]
+      while !rest.isEmpty {
+        let count = Int.random(in: 1...rest.count, using: &random)
+        lines += splitter.feed(rest.prefix(count))
+        rest = rest.dropFirst(count)
+      }
+      lines += splitter.finish()
+      #expect(lines.map { String(decoding: $0.bytes, as: UTF8.self) + ($0.isCut ? "+" : "") } == expected)
+    }
+  }
+}
