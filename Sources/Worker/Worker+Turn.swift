@@ -164,6 +164,7 @@ extension Worker {
       // A turn whose answer was lost is repeated during a stop as well.
       isTooLate: control.phase >= .draining
     )
+    logger.debug("claimed", metadata: ["queue": "\(session.queue.name)", "messages": "\(messages.count)"])
     dispatcher.start(messages, claims)
   }
 }
