@@ -1,0 +1,104 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("--gateway command: and PHP payloads", .serialized)
+struct GatewayTests {
+  /// Accepts every message, and ends with its input. As a file, because the command is split at its spaces.
+  private static let program = """
+    #!/bin/sh
+    echo "up $*" >&2
+    while read -r line; do
+      ref=${line#*:}
+      echo "{\\"ref\\":${ref%%,*},\\"outcome\\":\\"accepted\\",\\"provider_id\\":\\"p\\"}"
+    done
+    """
+
+  private func programFile(_ script: String = program) throws -> TemporaryFile {
+    let file = try TemporaryFile(script, extension: "sh")
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: file.path)
+    return file
+  }
+
+  private func isAlive(_ pid: String?) -> Bool {
+    guard let pid, let status = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
+    return status.split(separator: ")").last?.split(separator: " ").first != "Z"
+  }
+
+  @Test("smsq send sends through a program, and passes on what it says on standard error")
+  func send() async throws {
+    let file = try programFile()
+    let result = try await Smsq.run(["send", "--gateway", "command:\(file.path) a $b"] + Bench.message)
+    #expect(result.code == 0)
+    #expect(result.output == "p")
+    #expect(result.note == "gateway: up a $b")
+  }
+
+  @Test("A program that dies with the message leaves its outcome open: 75")
+  func died() async throws {
+    let file = try programFile("#!/bin/sh\nread -r line\nexit 1\n")
+    let result = try await Smsq.run(["send", "--gateway", "command:\(file.path)"] + Bench.message)
+    #expect(result.code == 75)
+    #expect(result.note.contains("may have been sent or not"))
+  }
+
+  @Test("A program that cannot be started is 78, a command that a shell would have to read 64")
+  func cannotStart() async throws {
+    for command in [["send"] + Bench.message, ["worker"]] {
+      let missing = try await Smsq.run(command + ["--gateway", "command:/no/such/program"])
+      #expect(missing.code == 78)
+      #expect(missing.note.contains("/no/such/program"))
+      let quoted = try await Smsq.run(command + ["--gateway", "command:/bin/sh -c 'exit 0'"])
+      #expect(quoted.code == 64)
+    }
+  }
+
+  @Test("A worker sends what PHP producers push through a program, and ends the program when it stops")
+  func worker() async throws {
+    let file = try programFile()
+    let bench = try await Bench()
+    let worker = try bench.worker("--gateway", "command:\(file.path)", "--default-country-code", "86")
+    let program = try await worker.logs("gateway-started")["pid"]
+    // `run` splits at spaces.
+    try await bench.queue.run(#"LPUSH sms a:3:{i:0;i:42;i:1;s:11:"13800138000";i:2;s:6:"您好";}"#)
+    try await bench.queue.run(#"LPUSH sms a:1:{i:0;O:8:"stdClass":0:{}}"#)
+    let sent = try await worker.logs("sent")
+    #expect(sent["user_id"] == "42")
+    #expect(sent["provider_id"] == "p")
+    let dead = try await worker.logs("dead")
+    #expect(dead["code"] == "invalid_php")
+    try await eventually("one is dead") { try await bench.dead().count == 1 }
+    #expect(try await bench.dead().map(\.payload) == [Array(#"a:1:{i:0;O:8:"stdClass":0:{}}"#.utf8)])
+
+    #expect(isAlive(program))
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(!isAlive(program))
+  }
+
+  @Test("A program that reads to the end of its input does not outlive a worker that was killed")
+  func killed() async throws {
+    let file = try programFile()
+    let bench = try await Bench()
+    let worker = try bench.worker("--gateway", "command:\(file.path)")
+    let program = try await worker.logs("gateway-started")["pid"]
+    #expect(isAlive(program))
+    worker.send(SIGKILL)
+    _ = try await worker.end()
+    try await eventually("the program is gone") { !isAlive(program) }
+  }
+
+  @Test("--payload json takes no PHP, and --payload php no JSON")
+  func payload() async throws {
+    for (format, payload) in [
+      ("json", #"a:3:{i:0;N;i:1;i:13800138000;i:2;s:1:"x";}"#), ("php", #"{"to":"1","text":"x"}"#),
+    ] {
+      let bench = try await Bench()
+      try await bench.queue.run("LPUSH sms \(payload)")
+      let worker = try bench.worker("--payload", format)
+      #expect(try await worker.logs("dead")["code"] == (format == "json" ? "not_an_object" : "invalid_php"))
+      worker.send(SIGTERM)
+      _ = try await worker.end()
+    }
+  }
+}
