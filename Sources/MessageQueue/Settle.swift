@@ -80,6 +80,12 @@ extension MessageQueue {
     try settleAnswer(try await connection.call(settleCall(settlements, of: holder, bounds: bounds)))
   }
 
+  /// Counts outcomes that came too late to be recorded, because the claims had become another's.
+  package func count(lost: Int) async throws(RedisError) {
+    // Not worth a failure: a full Redis refuses it, and the log has named each of them.
+    _ = try await connection.run([RedisCommand("HINCRBY", keys.stats, "lost", String(lost))])
+  }
+
   /// Records outcomes and claims more, in one round trip. May be repeated as it was.
   ///
   /// - Returns: nil for a part when the life is not registered any more.

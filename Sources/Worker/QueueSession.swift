@@ -30,6 +30,8 @@ final class QueueSession {
   var unanswered: Turn?
   /// Outcomes on their way to Redis.
   var unsettled: [Finished] = []
+  /// How many outcomes could not be recorded and are still to be counted in Redis.
+  var lostOutcomes = 0
   /// Lives whose claims this worker takes back, and why.
   var toRecover: [WorkerLife: RecoverReason] = [:]
 

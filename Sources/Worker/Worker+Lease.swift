@@ -14,6 +14,8 @@ extension Worker {
       session.mayHaveMessages = true
       for life in olderLives { session.toRecover[life] = .superseded }
       noteRenewal(session, askedFor: now)
+      // Redis may just be back from an outage that this life has not seen: time for those that are well to renew.
+      session.takeOverAt = max(session.takeOverAt, now + options.lease / 2)
     } else if now >= session.renewAt {
       let lastClaim = session.lastTurn.map { now - $0 }
       let answer = try await session.queue.renew(session.life, lease: options.lease, lastClaim: lastClaim)

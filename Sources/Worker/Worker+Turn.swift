@@ -139,6 +139,7 @@ extension Worker {
 
   /// Says of each outcome that cannot be recorded what it was: those messages may be sent again.
   func reportLost(_ lost: [Finished], _ session: QueueSession) {
+    session.lostOutcomes += lost.count
     for finished in lost {
       logger.error(
         "outcome-lost",

@@ -136,6 +136,10 @@ package actor Worker {
     try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
+    if session.lostOutcomes > 0 {
+      try await session.queue.count(lost: session.lostOutcomes)
+      session.lostOutcomes = 0
+    }
     noteSuccess(session)
     armWaiter(session)
   }

@@ -11,7 +11,8 @@ struct InspectionTests {
     #expect(empty.code == 0)
     let names: Set = [
       "queue", "waiting", "scheduled", "claimed", "dead", "paused", "oldest_seconds", "pushed", "sent", "retried",
-      "expired", "recovered", "returned", "dead_total", "dead_removed", "revived", "workers",
+      "expired", "recovered", "returned", "dead_total", "dead_removed", "lost", "revived",
+      "workers",
     ]
     #expect(Set(try empty.output.json.keys) == names)
     #expect(empty.output.contains(#""oldest_seconds":null"#))

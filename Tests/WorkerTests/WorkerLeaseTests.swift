@@ -133,7 +133,7 @@ import Testing
     try await eventually("it goes on") { try await queue.counter("sent") == 1 }
     await worker.stop()
     let snapshot = try await queue.queue.inspect()
-    #expect(snapshot.dead == 1 && snapshot.counters["sent"] == 1)
+    #expect(snapshot.dead == 1 && snapshot.counters["sent"] == 1 && snapshot.counters["lost"] == 1)
   }
 
   @Test("Of two workers with one name the older one ends, and nothing is lost")

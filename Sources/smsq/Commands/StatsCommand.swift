@@ -60,6 +60,7 @@ struct QueueStats: Encodable {
   let recovered: Int
   let deadTotal: Int
   let returned: Int
+  let lost: Int
   /// Dead letters that `smsq dead` put back, and that it removed.
   let revived: Int
   let deadRemoved: Int
@@ -84,6 +85,7 @@ struct QueueStats: Encodable {
     recovered = counter("recovered")
     deadTotal = counter("dead_total")
     returned = counter("returned")
+    lost = counter("lost")
     revived = counter("revived")
     deadRemoved = counter("dead_removed")
     workers = snapshot.workers.map {
@@ -99,7 +101,7 @@ struct QueueStats: Encodable {
 
   private enum CodingKeys: String, CodingKey {
     case queue, waiting, scheduled, claimed, dead, paused, oldestSeconds
-    case pushed, sent, retried, expired, recovered, deadTotal, returned, revived, deadRemoved, workers
+    case pushed, sent, retried, expired, recovered, deadTotal, returned, lost, revived, deadRemoved, workers
   }
 
   /// `oldest_seconds` is always there, null where it is not known: a script should not have to ask for the key.
@@ -119,6 +121,7 @@ struct QueueStats: Encodable {
     try container.encode(recovered, forKey: .recovered)
     try container.encode(deadTotal, forKey: .deadTotal)
     try container.encode(returned, forKey: .returned)
+    try container.encode(lost, forKey: .lost)
     try container.encode(revived, forKey: .revived)
     try container.encode(deadRemoved, forKey: .deadRemoved)
     try container.encode(workers, forKey: .workers)
@@ -133,7 +136,7 @@ struct QueueStats: Encodable {
       "  claimed    \(claimed)",
       "  dead       \(dead)",
       "  so far     pushed \(pushed), sent \(sent), retried \(retried), expired \(expired), dead \(deadTotal), "
-        + "recovered \(recovered), returned \(returned), revived \(revived), removed \(deadRemoved)",
+        + "recovered \(recovered), returned \(returned), lost \(lost), revived \(revived), removed \(deadRemoved)",
     ]
     if workers.isEmpty { lines.append("  no workers") }
     for worker in workers {
