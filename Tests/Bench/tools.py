@@ -6,6 +6,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -165,9 +166,12 @@ class Bench:
     def sent(self):
         return int(self.client("HGET", "{sms}:stats", "sent") or 0)
 
-    def wait_until(self, condition, every=0.001, timeout=900):
+    def wait_until(self, condition, every=0.001, timeout=300):
         deadline = time.monotonic() + timeout
         while not condition():
+            ended = [child for child in self.children if child.poll() not in (None, 0, -signal.SIGKILL, -signal.SIGTERM)]
+            if ended:
+                raise RuntimeError(f"{' '.join(ended[0].args)} ended with {ended[0].returncode}")
             if time.monotonic() > deadline:
                 raise TimeoutError("what was waited for did not happen")
             time.sleep(every)
@@ -198,6 +202,7 @@ class Bench:
                 outcome = measure()
                 value, note = outcome if isinstance(outcome, tuple) else (outcome, {})
                 values[name].append(value)
+                print(f"    {name}: {value:,.4g} {unit}", file=sys.stderr, flush=True)
                 notes[name].append(note)
         first = next(iter(sides))
         for name in sides:

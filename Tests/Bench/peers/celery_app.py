@@ -9,7 +9,8 @@ app.conf.update(worker_prefetch_multiplier=1000, task_ignore_result=True, worker
                 worker_hijack_root_logger=False)
 
 
-@app.task
+# Named, because the producer runs this file as a program and the worker imports it.
+@app.task(name="handle")
 def handle(payload):
     from counting import handle
 
