@@ -44,7 +44,7 @@ def run(bench):
         killed = time.time() * 1000
         first.wait()
         claimed = next(key for key in bench.client("KEYS", "{sms}:claimed:*"))
-        held = re.findall(r'"id":"(m\d+)"', " ".join(bench.client("HVALS", claimed)))
+        held = re.findall(r'"id": ?"(m\d+)"', " ".join(bench.client("HVALS", claimed)))
         second = bench.worker(*options, "--name", names[1], log=logs[1])
         bench.drained(count)
         time.sleep(0.3)
