@@ -1,6 +1,7 @@
 """Says where a worker's time goes: perf record -g of a drain, each sample counted for the first part of the way it is in.
 
-    perf record -e cpu-clock -F 997 -g -p PID -o perf.data; perf script -i perf.data | swift demangle --simplified | budget.py [US]
+    perf record -e cpu-clock -F 997 -g -o perf.data -- smsq worker ...     (and end the worker with SIGTERM)
+    perf script -i perf.data | swift demangle --simplified | budget.py [US]
 
 US is what a message costs on a core altogether, in microseconds, as `make bench` says; without it, shares only.
 """
