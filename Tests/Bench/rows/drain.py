@@ -28,8 +28,8 @@ def run(bench):
         own_cpu = wait(process)
         seconds = time.monotonic() - began
         used = bench.redis.cpu_seconds() - redis_cpu
-        trips = bench.redis.calls().get("evalsha", 0) - calls.get("evalsha", 0)
-        notes = {"redis_us_a_message": used / count * 1e6, "messages_a_round_trip": count / max(trips, 1)}
+        scripts = bench.redis.calls().get("evalsha", 0) - calls.get("evalsha", 0)
+        notes = {"redis_us_a_message": used / count * 1e6, "messages_a_script_call": count / max(scripts, 1)}
         if own_cpu is not None:
             notes["own_us_a_message"] = own_cpu / count * 1e3
         notes.update(stop(process) or {})
