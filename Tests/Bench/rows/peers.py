@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -31,7 +32,8 @@ def run(bench):
                 subprocess.run(fill, input=lines, text=True, check=True, cwd=HERE, env=environment)
             before = commands(bench)
             with open(os.path.join(bench.redis.folder, f"{name}.log"), "w") as log:
-                process = bench.run(*worker, cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT)
+                process = bench.run(*worker, cwd=HERE, env=environment, stdout=log, stderr=subprocess.STDOUT,
+                                    start_new_session=True)
             # From the first job to the last: what the interpreter takes to start, no message pays for in a running system.
             for mark in ("bench:begun", "bench:done"):
                 bench.wait_until(lambda: bench.client("EXISTS", mark) or process.poll(), every=0.003)
@@ -41,6 +43,11 @@ def run(bench):
             notes = {"commands_a_message": (commands(bench) - before) / count}
             process.terminate()
             process.wait(timeout=60)
+            # Dramatiq's children may outlive it.
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
             return count / (ended - began), notes
 
         return measure
