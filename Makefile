@@ -12,6 +12,14 @@ INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
 PURE_TESTS := ^(SMSTests|smsqTests)\.
+# What `make bench` measures: empty is the whole of it, quick a smoke run of a minute, huge adds a queue of ten million.
+BENCH ?=
+# Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,crash
+BENCH_PIN ?= apart
+BENCH_LIMIT := .build/bench-limit
+BENCH_VENV := .build-peers
+MEASURE := Tests/Bench/bench.py $(BINARY) $(BENCH_LIMIT) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN)
 # Tests that run at once. Many start a redis-server or a supervisord of their own; without a bound all of them would.
 TEST_WIDTH ?= 8
 
@@ -20,7 +28,8 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-tsan soak lint format install uninstall clean help
+.PHONY: all build manual demo stop test test-tsan soak bench bench-peers bench-instructions bench-limit lint format \
+  install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -65,6 +74,20 @@ soak: ## Run workers at a steady rate with a fault every few seconds: make soak 
 	swift build --build-tests
 	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 
+bench: bench-limit ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for a minute)
+	/usr/bin/python3 $(MEASURE) --rows $(BENCH_ROWS)
+
+bench-peers: bench-limit ## Measure beside other queues, which it installs with apt and from PyPI
+	Tests/Bench/peers/setup.sh $(BENCH_VENV)
+	BENCH_VENV=$(BENCH_VENV) /usr/bin/python3 $(MEASURE) --rows peers --json run/bench-peers.json
+
+bench-instructions: bench-limit ## Count the worker's instructions a message, with valgrind
+	/usr/bin/python3 $(MEASURE) --rows instructions --json run/bench-instructions.json
+
+bench-limit: build
+	@.ci/dependencies redis-server
+	$(CC) -O2 -Wall -Wextra -o $(BENCH_LIMIT) Tests/Bench/limit.c -lhiredis
+
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
 	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
@@ -105,4 +128,4 @@ clean: stop ## Stop the demo, remove all that was built, and the demo's data wit
 	rm -rf .build .build-tsan run
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-26s%s\n", $$1, $$2 }'

@@ -1,0 +1,122 @@
+// The limit that the benchmark compares with: what Redis and hiredis allow when nothing else is done.
+//
+//   limit fill  PORT KEY COUNT BYTES   pushes messages, 1,000 a LPUSH
+//   limit drain PORT KEY               claims 256 by a script and acknowledges them with the next claim, until none is left
+//   limit pop   PORT KEY COUNT         BLPOP, one message after the other; loses what it holds when it is killed
+//   limit echo  PORT KEY               BLPOP for ever, with HINCRBY {KEY}:stats sent after each message as its end mark
+//
+// No payload is looked at, nothing is logged, an error ends the program.
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH 256
+
+static redisContext *redis;
+
+static void fail(const char *what) {
+    fprintf(stderr, "limit: %s\n", what);
+    exit(1);
+}
+
+static redisReply *call(int argc, const char **argv, const size_t *lengths) {
+    redisReply *reply = redisCommandArgv(redis, argc, argv, lengths);
+    if (!reply) fail(redis->errstr);
+    if (reply->type == REDIS_REPLY_ERROR) fail(reply->str);
+    return reply;
+}
+
+// {"to":"+8613800000007","text":"Your code is 000007. xxx...","from":"ACME"}, padded to the wanted size.
+static int message(char *buffer, size_t size, long number) {
+    int used = sprintf(buffer, "{\"to\":\"+861380%07ld\",\"text\":\"Your code is %06ld. ", number % 10000000, number % 1000000);
+    static const char padding[] = "Do not show it to anyone, whoever asks for it. ";
+    const char end[] = "\",\"from\":\"ACME\"}";
+    for (size_t at = 0; used + sizeof end - 1 < size; at++) buffer[used++] = padding[at % (sizeof padding - 1)];
+    return used + sprintf(buffer + used, "%s", end);
+}
+
+static void fill(const char *key, long count, size_t bytes) {
+    enum { most = 1000 };
+    const char *argv[most + 2] = {"LPUSH", key};
+    size_t lengths[most + 2] = {5, strlen(key)};
+    char *buffer = malloc(most * (bytes + 200));
+    if (!buffer) fail("out of memory");
+    for (long done = 0; done < count;) {
+        int argc = 2;
+        char *at = buffer;
+        for (; argc < most + 2 && done < count; argc++, done++) {
+            argv[argc] = at;
+            lengths[argc] = message(at, bytes, done);
+            at += lengths[argc] + 1;
+        }
+        freeReplyObject(call(argc, argv, lengths));
+    }
+    free(buffer);
+}
+
+static const char script[] =
+    "if #ARGV > 3 then redis.call('HDEL', KEYS[2], unpack(ARGV, 4)) end\n"
+    "local list = redis.call('LRANGE', KEYS[1], -tonumber(ARGV[3]), -1)\n"
+    "if #list == 0 then return list end\n"
+    "redis.call('LTRIM', KEYS[1], 0, -#list - 1)\n"
+    "local fields = {}\n"
+    "for i = 1, #list do\n"
+    "  fields[2 * i - 1] = ARGV[1] .. string.format('%010x', ARGV[2] + i - 1)\n"
+    "  fields[2 * i] = list[#list + 1 - i]\n"
+    "end\n"
+    "redis.call('HSET', KEYS[2], unpack(fields))\n"
+    "return list";
+
+static void drain(const char *key) {
+    const char *load[] = {"SCRIPT", "LOAD", script};
+    size_t load_lengths[] = {6, 4, sizeof script - 1};
+    redisReply *loaded = call(3, load, load_lengths);
+
+    char claimed[256], number[24], ids[BATCH][32];
+    snprintf(claimed, sizeof claimed, "{%s}:claimed:limit", key);
+    const char *argv[8 + BATCH] = {"EVALSHA", loaded->str, "2", key, claimed, "0123456789abcdef-", number, "256"};
+    size_t lengths[8 + BATCH];
+    long next = 0;
+    for (size_t held = 0;;) {
+        sprintf(number, "%ld", next);
+        for (size_t i = 0; i < held; i++) {
+            sprintf(ids[i], "0123456789abcdef-%010lx", next - (long)held + (long)i);
+            argv[8 + i] = ids[i];
+        }
+        int argc = 8 + (int)held;
+        for (int i = 0; i < argc; i++) lengths[i] = strlen(argv[i]);
+        redisReply *reply = call(argc, argv, lengths);
+        held = reply->elements;
+        next += (long)held;
+        freeReplyObject(reply);
+        if (held == 0) break;
+    }
+    printf("%ld\n", next);
+}
+
+static void pop(const char *key, long count, int with_mark) {
+    const char *take[] = {"BLPOP", key, "0"};
+    size_t take_lengths[] = {5, strlen(key), 1};
+    char stats[256];
+    snprintf(stats, sizeof stats, "{%s}:stats", key);
+    const char *mark[] = {"HINCRBY", stats, "sent", "1"};
+    size_t mark_lengths[] = {7, strlen(stats), 4, 1};
+    for (long done = 0; count == 0 || done < count; done++) {
+        freeReplyObject(call(3, take, take_lengths));
+        if (with_mark) freeReplyObject(call(4, mark, mark_lengths));
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) fail("usage: see limit.c");
+    redis = redisConnect("127.0.0.1", atoi(argv[2]));
+    if (!redis || redis->err) fail(redis ? redis->errstr : "out of memory");
+    if (!strcmp(argv[1], "fill") && argc == 6) fill(argv[3], atol(argv[4]), (size_t)atol(argv[5]));
+    else if (!strcmp(argv[1], "drain")) drain(argv[3]);
+    else if (!strcmp(argv[1], "pop") && argc == 5) pop(argv[3], atol(argv[4]), 0);
+    else if (!strcmp(argv[1], "echo")) pop(argv[3], 0, 1);
+    else fail("usage: see limit.c");
+    redisFree(redis);
+    return 0;
+}

@@ -1,0 +1,59 @@
+"""Row 5: what a worker costs that has nothing to do, how soon it starts, and whether its memory grows."""
+
+import time
+
+from rows.latency import Monitor
+from tools import Client, cpu_ms, memory_kb
+
+TITLE = "5. Idling, starting, memory"
+
+
+def run(bench):
+    seconds = 3 if bench.quick else 10
+    count = 50_000 if bench.quick else 1_000_000
+    bench.settings.update(seconds=seconds, messages=count, times=3, concurrency=1000)
+    commands, cpu, resident, start = [], [], [], []
+    for _ in range(3):
+        bench.clear()
+        process = bench.worker()
+        time.sleep(1)
+        before, used = bench.redis.calls(), cpu_ms(process.pid)
+        time.sleep(seconds)
+        after, used_then = bench.redis.calls(), cpu_ms(process.pid)
+        # What clients sent, not what scripts called; INFO is ours.
+        sent = sum(after[name] - before.get(name, 0) for name in after if name in ("evalsha", "eval", "blpop"))
+        commands.append(sent / seconds)
+        cpu.append((used_then - used) / seconds)
+        resident.append(memory_kb(process.pid) / 1024)
+        bench.stop(process)
+    bench.add("commands a second (BLPOP and scripts)", "1/s", commands)
+    bench.add("time on a core", "ms/s", cpu)
+    bench.add("resident memory, idle", "MB", resident)
+
+    for _ in range(5):
+        bench.clear()
+        bench.fill(1)
+        monitor, marker = Monitor(bench.redis.port), Client(bench.redis.port)
+        began = time.time()
+        process = bench.worker()
+        bench.wait_until(lambda: bench.sent() == 1, every=0.02)
+        marker("ECHO", "the-end")
+        claim = next(when for when, who, command, rest in monitor.lines("the-end")
+                     if who == "lua" and command == "hset" and ":claimed:" in rest)
+        start.append(claim / 1000 - began * 1000)
+        monitor.client.socket.close()
+        bench.stop(process)
+    bench.add("from exec to the first claim (with taskset's own start)", "ms", start)
+
+    bench.clear()
+    bench.client("CONFIG", "RESETSTAT")
+    process = bench.worker("--concurrency", "1000")
+    done = 0
+    for part in (count // 10, count - count // 10):
+        bench.fill(part)
+        done += part
+        bench.drained(done)
+        time.sleep(1)
+        bench.add(f"resident memory, idle again after {done:,} messages", "MB", [memory_kb(process.pid) / 1024],
+                  peak_mb=round(memory_kb(process.pid, "VmHWM") / 1024, 1))
+    bench.stop(process)

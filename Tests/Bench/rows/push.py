@@ -1,0 +1,66 @@
+"""Row 3: pushing, one call of the command line and a whole file."""
+
+import os
+import subprocess
+import time
+
+from tools import memory_kb
+
+TITLE = "3. Push"
+
+
+def run(bench):
+    lines = 50_000 if bench.quick else 1_000_000
+    calls = 20 if bench.quick else 100
+    port = str(bench.redis.port)
+    url = f"redis://127.0.0.1:{port}"
+    bench.settings.update(lines=lines, bytes=120, calls=calls)
+
+    # The lines of the file are the messages that `limit fill` makes.
+    bench.fill(lines)
+    path, small = os.path.join(bench.redis.folder, "messages.jsonl"), os.path.join(bench.redis.folder, "small.jsonl")
+    with open(path, "w") as file:
+        for first in range(0, lines, 10_000):
+            chunk = bench.client("LRANGE", "sms", first, first + 9_999)
+            file.writelines(line + "\n" for line in chunk)
+            payload = chunk[0]
+    with open(path) as file, open(small, "w") as tenth:
+        tenth.writelines(line for _, line in zip(range(lines // 10), file))
+
+    def one_call(*command):
+        began = time.monotonic()
+        for _ in range(calls):
+            if bench.run(*command, stdout=subprocess.DEVNULL).wait() != 0:
+                raise RuntimeError(f"{command[0]} failed")
+        return (time.monotonic() - began) / calls * 1000
+
+    bench.compare("ms a call", {
+        "redis-cli LPUSH, one call": lambda: one_call("redis-cli", "-p", port, "LPUSH", "sms", payload),
+        "smsq push, one call": lambda: one_call(bench.smsq, "push", "--redis", url, "--to", "+8613800000007",
+                                                "--text", "Your code is 000007."),
+    })
+
+    def blast():
+        began = time.monotonic()
+        command = ["redis-benchmark", "-p", port, "-P", "64", "-c", "1", "-n", lines, "-q", "LPUSH", "sms", payload]
+        if bench.run(*command, stdout=subprocess.DEVNULL).wait() != 0:
+            raise RuntimeError("redis-benchmark failed")
+        return lines / (time.monotonic() - began)
+
+    def ours(file, count):
+        began = time.monotonic()
+        process = bench.run(bench.smsq, "push", "--redis", url, "--file", file, stdout=subprocess.DEVNULL)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, memory_kb(process.pid, "VmHWM"))
+            time.sleep(0.002)
+        seconds = time.monotonic() - began
+        if process.returncode != 0 or bench.client("LLEN", "sms") != count:
+            raise RuntimeError("the file was not pushed")
+        return count / seconds, {"peak_mb": peak / 1024}
+
+    bench.compare("msg/s", {
+        "redis-benchmark -P 64 -c 1 LPUSH": blast,
+        f"smsq push --file, {lines:,} lines": lambda: ours(path, lines),
+        f"smsq push --file, {lines // 10:,} lines": lambda: ours(small, lines // 10),
+    })
