@@ -63,14 +63,14 @@ TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
   swift test --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
-	@.ci/dependencies libhiredis-dev redis-server
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server
 	$(TSAN) --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests'
 	$(TSAN) --skip-build --filter EveryByteTests
 
 SOAK_SECONDS ?= 600
 
 soak: ## Run workers at a steady rate with a fault every few seconds: make soak SOAK_SECONDS=600
-	@.ci/dependencies libhiredis-dev redis-server
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server
 	swift build --build-tests
 	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 
