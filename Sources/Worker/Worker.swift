@@ -161,8 +161,10 @@ package actor Worker {
   private func armWaiter(_ session: QueueSession) {
     guard claimLimit(session) > 0, session.isRegistered, !session.isWaiting, !session.mayHaveMessages else { return }
     session.isWaiting = true
-    let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? options.wakeTimeout
-    session.waiter.wait(atMost: min(options.wakeTimeout, untilDue))
+    // Redis looks for waits that are over ten times a second (its `hz`), so a wait is up to 100 ms longer than asked for.
+    let wait = max(options.wakeTimeout / 2, options.wakeTimeout - .milliseconds(100))
+    let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? wait
+    session.waiter.wait(atMost: min(wait, untilDue))
   }
 
   /// Rings when the time is over.
