@@ -24,6 +24,10 @@ extension FaultTests {
       }
       await producers.stop()
       try await bench.settledAfterOutage(by: workers[0], workers[1])
+      // One that the other left nothing to do may notice the last restart late, or be in its pause after it.
+      try await eventually("all are back") {
+        workers.allSatisfy { $0.log("redis-lost").count == $0.log("redis-back").count }
+      }
       for worker in workers { #expect(try await worker.stop() == 0) }
 
       let taken = try bench.taken()
@@ -34,8 +38,10 @@ extension FaultTests {
       #expect(!unknown.isEmpty)
       #expect(try await bench.violations() == [])
       for worker in workers {
-        #expect(worker.log("redis-lost").count == worker.log("redis-back").count)
-        #expect(worker.log("redis-lost").count <= 10)
+        let (lost, back) = (worker.log("redis-lost").count, worker.log("redis-back").count)
+        // One that was stopped before it had noticed the last restart may notice it on its way out.
+        #expect(lost == back || lost == back + 1)
+        #expect(lost <= 10)
       }
       print(
         "Redis killed: \(acknowledged.count) acknowledged, \(unknown.count) not,",
