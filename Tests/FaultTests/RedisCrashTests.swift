@@ -24,9 +24,13 @@ extension FaultTests {
       }
       await producers.stop()
       try await bench.settledAfterOutage(by: workers[0], workers[1])
-      // One that the other left nothing to do may notice the last restart late, or be in its pause after it.
+      // One that the other left nothing to do may notice the last restart late. Once it has a connection to the new server
+      // there is nothing left to notice.
       try await eventually("all are back") {
-        workers.allSatisfy { $0.log("redis-lost").count == $0.log("redis-back").count }
+        let clients = try await server.connection().run(RedisCommand("CLIENT", "LIST")).string ?? ""
+        let connected = clients.split(separator: "\n").filter { $0.contains(" name=smsq-commands ") }
+        return connected.count == workers.count
+          && workers.allSatisfy { $0.log("redis-lost").count == $0.log("redis-back").count }
       }
       for worker in workers { #expect(try await worker.stop() == 0) }
 
@@ -38,10 +42,8 @@ extension FaultTests {
       #expect(!unknown.isEmpty)
       #expect(try await bench.violations() == [])
       for worker in workers {
-        let (lost, back) = (worker.log("redis-lost").count, worker.log("redis-back").count)
-        // One that was stopped before it had noticed the last restart may notice it on its way out.
-        #expect(lost == back || lost == back + 1)
-        #expect(lost <= 10)
+        #expect(worker.log("redis-lost").count == worker.log("redis-back").count)
+        #expect(worker.log("redis-lost").count <= 10)
       }
       print(
         "Redis killed: \(acknowledged.count) acknowledged, \(unknown.count) not,",

@@ -118,6 +118,7 @@ struct Coprocess: Sendable {
         return signal == 0 ? "exit code \(status >> 8 & 0xFF)" : "signal \(signal)"
       }
       if result < 0 && errno != EINTR { return "unknown" }
+      // Polled, because waitpid(2) has no time limit, and SIGCHLD is the whole process's.
       usleep(1_000)
     }
     return "still dying"

@@ -63,6 +63,7 @@ final class LineWriter: Sendable {
     while ContinuousClock.now < end {
       let isDone = state.withLock { $0.broken || $0.buffer.isEmpty && !$0.isWriting && $0.dropped == 0 }
       if isDone { return }
+      // Polled, once at the end of a process: a signal for it would cost each write of a line.
       usleep(1_000)
     }
   }
