@@ -41,6 +41,19 @@ struct WorkerStopTests {
     #expect(worker.log("stopped")[0]["unfinished"] == nil)
   }
 
+  @Test("A stop is heeded at whatever moment of the start it comes")
+  func duringStart() async throws {
+    let bench = try await Bench()
+    for delay in 0..<20 {
+      let worker = try bench.worker()
+      try await Task.sleep(for: .milliseconds(delay * 3))
+      worker.send(SIGTERM)
+      // Before the worker listens for signals, the signal ends it by itself.
+      #expect([0, 128 + SIGTERM].contains(try await worker.end(within: .seconds(20)).code))
+    }
+    #expect(try await bench.violations().isEmpty)
+  }
+
   @Test("What waits still waits after a stop: a stopping worker claims nothing more")
   func nothingMore() async throws {
     let bench = try await Bench()
@@ -51,7 +64,7 @@ struct WorkerStopTests {
     #expect(try await worker.end().code == 0)
     let counts = try await bench.counts()
     #expect(counts.counters["sent", default: 0] + counts.waiting == 10)
-    #expect(worker.log("sent").count == counts.counters["sent"])
+    #expect(worker.log("sent").count == counts.counters["sent", default: 0])
     #expect(try await bench.violations().isEmpty)
   }
 

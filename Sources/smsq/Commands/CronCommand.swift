@@ -91,7 +91,7 @@ struct CronCommand: AsyncParsableCommand {
     let table = try databaseOptions.table(.readWrite)
     let report = CronReport(isVerbose: verbose)
     let control = RunControl()
-    let signals = SignalHandlers(for: control)
+    let signals = await SignalHandlers(for: control)
     defer { signals.cancel() }
     let log = EventLog(format: .text, level: .warning, descriptor: STDERR_FILENO)
     defer { log.flush() }
@@ -172,8 +172,8 @@ struct RowActions: RowHandler {
 }
 
 extension SignalHandlers {
-  convenience init(for control: RunControl) {
+  convenience init(for control: RunControl) async {
     let stop: @Sendable () -> Void = { control.stop() }
-    self.init([(SIGTERM, stop), (SIGINT, stop)])
+    await self.init([(SIGTERM, stop), (SIGINT, stop)])
   }
 }

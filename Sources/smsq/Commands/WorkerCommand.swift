@@ -130,7 +130,7 @@ struct WorkerCommand: AsyncParsableCommand {
         options: options,
         logger: logger
       )
-      let signals = SignalHandlers(for: worker.control)
+      let signals = await SignalHandlers(for: worker.control)
       defer { signals.cancel() }
       return await worker.run()
     }
@@ -194,21 +194,28 @@ extension Logger.Level: @retroactive ExpressibleByArgument {}
 final class SignalHandlers {
   private let sources: [any DispatchSourceSignal]
 
-  convenience init(for control: WorkerControl) {
+  convenience init(for control: WorkerControl) async {
     let stop: @Sendable () -> Void = { control.stop() }
-    self.init([
+    await self.init([
       (SIGTERM, stop), (SIGINT, stop), (SIGHUP, stop), (SIGTSTP, { @Sendable in control.advance(to: .quiet) }),
     ])
   }
 
-  init(_ actions: [(Int32, @Sendable () -> Void)]) {
+  /// Returns when the signals are listened for. One that comes before then has its default effect: nothing has begun yet.
+  ///
+  /// On Linux Dispatch brings its own signal handlers. To ignore the signals first, as is done on Darwin, loses those that
+  /// come before a source listens, so that a worker which is told to stop right after its start would not.
+  init(_ actions: [(Int32, @Sendable () -> Void)]) async {
     sources = actions.map { number, action in
-      // The default action would end or stop the process before the source is asked.
-      signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler(handler: action)
-      source.resume()
       return source
+    }
+    for source in sources {
+      await withCheckedContinuation { continuation in
+        source.setRegistrationHandler { continuation.resume() }
+        source.resume()
+      }
     }
   }
 
