@@ -3,13 +3,14 @@
 //   limit fill  PORT KEY COUNT BYTES   pushes messages, 1,000 a LPUSH
 //   limit drain PORT KEY               claims 256 by a script and acknowledges them with the next claim, until none is left
 //   limit pop   PORT KEY COUNT         BLPOP, one message after the other; loses what it holds when it is killed
-//   limit echo  PORT KEY               BLPOP for ever, with HINCRBY {KEY}:stats sent after each message as its end mark
+//   limit times PORT KEY               BLPOP for ever, with a line for each message: when it came, in Unix microseconds
 //
 // No payload is looked at, nothing is logged, an error ends the program.
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BATCH 256
 
@@ -95,16 +96,17 @@ static void drain(const char *key) {
     printf("%ld\n", next);
 }
 
-static void pop(const char *key, long count, int with_mark) {
+static void pop(const char *key, long count, int with_times) {
     const char *take[] = {"BLPOP", key, "0"};
     size_t take_lengths[] = {5, strlen(key), 1};
-    char stats[256];
-    snprintf(stats, sizeof stats, "{%s}:stats", key);
-    const char *mark[] = {"HINCRBY", stats, "sent", "1"};
-    size_t mark_lengths[] = {7, strlen(stats), 4, 1};
     for (long done = 0; count == 0 || done < count; done++) {
         freeReplyObject(call(3, take, take_lengths));
-        if (with_mark) freeReplyObject(call(4, mark, mark_lengths));
+        if (with_times) {
+            struct timespec now;
+            clock_gettime(CLOCK_REALTIME, &now);
+            printf("%lld\n", now.tv_sec * 1000000LL + now.tv_nsec / 1000);
+            fflush(stdout);
+        }
     }
 }
 
@@ -115,7 +117,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "fill") && argc == 6) fill(argv[3], atol(argv[4]), (size_t)atol(argv[5]));
     else if (!strcmp(argv[1], "drain")) drain(argv[3]);
     else if (!strcmp(argv[1], "pop") && argc == 5) pop(argv[3], atol(argv[4]), 0);
-    else if (!strcmp(argv[1], "echo")) pop(argv[3], 0, 1);
+    else if (!strcmp(argv[1], "times")) pop(argv[3], 0, 1);
     else fail("usage: see limit.c");
     redisFree(redis);
     return 0;

@@ -61,7 +61,8 @@ struct FaultBench: Sendable {
     let lines = (try? String(contentsOfFile: ledger.path, encoding: .utf8)) ?? ""
     var counts: [String: Int] = [:]
     for line in lines.split(separator: "\n") {
-      counts[String(line[..<(line.lastIndex(of: " ") ?? line.endIndex)]), default: 0] += 1
+      // id, attempt, time: an id may hold spaces.
+      counts[line.split(separator: " ").dropLast(2).joined(separator: " "), default: 0] += 1
     }
     return counts
   }
