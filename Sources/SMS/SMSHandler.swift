@@ -39,7 +39,7 @@ package struct SMSHandler: MessageHandler {
     }
     if let expiresAt = message.expiresAt, expiresAt <= now {
       return HandledMessage(.expired, id: message.id) {
-        fields(of: message).merging(["expires_at": "\(Timestamp.rfc3339(expiresAt))"]) { $1 }
+        fields(of: message) + ["expires_at": .text(Timestamp.rfc3339(expiresAt))]
       }
     }
 
@@ -58,29 +58,26 @@ package struct SMSHandler: MessageHandler {
     }
     let time = ContinuousClock.now - start
     return HandledMessage(outcome, id: message.id) { [answer] in
-      var fields = fields(of: message)
-      fields["gateway"] = "\(gateway.name)"
-      fields["ms"] = "\(Int64(time / .milliseconds(1)))"
+      // The provider's bill counts, where it differs from ours.
+      let billed: Int? = if case .accepted(_, let segments) = answer { segments } else { nil }
+      var fields = fields(of: message, segments: billed)
+      fields.append("ms", .number(Int(time / .milliseconds(1))))
+      fields.append("gateway", .text(gateway.name))
       switch answer {
-      case .accepted(let providerID, let segments):
-        fields["provider_id"] = "\(providerID)"
-        // The provider's bill counts, where it differs from ours.
-        fields["segments"] = "\(segments)"
-      case .temporaryFailure(let code, _, _), .permanentFailure(let code, _):
-        fields["code"] = "\(code)"
-      case nil:
-        fields["code"] = outcome == .unfinished ? nil : "no_answer"
+      case .accepted(let providerID, _): fields.append("provider_id", .text(providerID))
+      case .temporaryFailure(let code, _, _), .permanentFailure(let code, _): fields.append("code", .text(code))
+      case nil: if outcome != .unfinished { fields.append("code", "no_answer") }
       }
       return fields
     }
   }
 
-  private func fields(of message: TextMessage) -> Logger.Metadata {
-    var fields: Logger.Metadata = [
-      "to": "\(showNumbers ? message.to.e164 : message.to.masked)",
-      "segments": "\(message.segmentation.segments)",
+  private func fields(of message: TextMessage, segments: Int? = nil) -> LogFields {
+    var fields: LogFields = [
+      "to": .text(showNumbers ? message.to.e164 : message.to.masked),
+      "segments": .number(segments ?? message.segmentation.segments),
     ]
-    if let userID = message.userID { fields["user_id"] = "\(userID)" }
+    if let userID = message.userID { fields.append("user_id", .text(userID)) }
     return fields
   }
 

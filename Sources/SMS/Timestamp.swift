@@ -28,14 +28,34 @@ package enum Timestamp {
 
   /// Writes Unix milliseconds as RFC 3339 in UTC, with a fraction only where there is one. Clamped to ``range``.
   package static func rfc3339(_ milliseconds: Int64) -> String {
+    var bytes: [UInt8] = []
+    append(milliseconds, alwaysWithFraction: false, to: &bytes)
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Appends what ``rfc3339(_:)`` writes, or with a fraction always, so that the columns of a log line up.
+  package static func append(_ milliseconds: Int64, alwaysWithFraction: Bool, to bytes: inout [UInt8]) {
     let clamped = min(max(milliseconds, range.lowerBound), range.upperBound)
     let (seconds, fraction) = floorDivide(clamped, by: 1000)
     let (days, secondOfDay) = floorDivide(seconds, by: 86_400)
     let (year, month, day) = date(daysSince1970: days)
-    let hour = secondOfDay / 3600
-    let time = "\(padded(hour)):\(padded(secondOfDay / 60 % 60)):\(padded(secondOfDay % 60))"
-    let end = fraction == 0 ? "Z" : ".\(padded(fraction, 3))Z"
-    return "\(padded(year, 4))-\(padded(month))-\(padded(day))T\(time)\(end)"
+    append(year, digits: 4, "-", to: &bytes)
+    append(month, digits: 2, "-", to: &bytes)
+    append(day, digits: 2, "T", to: &bytes)
+    append(secondOfDay / 3600, digits: 2, ":", to: &bytes)
+    append(secondOfDay / 60 % 60, digits: 2, ":", to: &bytes)
+    let hasFraction = fraction != 0 || alwaysWithFraction
+    append(secondOfDay % 60, digits: 2, hasFraction ? "." : "Z", to: &bytes)
+    if hasFraction { append(fraction, digits: 3, "Z", to: &bytes) }
+  }
+
+  private static func append(_ number: Int64, digits: Int, _ end: Unicode.Scalar, to bytes: inout [UInt8]) {
+    var divisor: Int64 = digits == 4 ? 1000 : digits == 3 ? 100 : 10
+    while divisor > 0 {
+      bytes.append(UInt8(ascii: "0") + UInt8(number / divisor % 10))
+      divisor /= 10
+    }
+    bytes.append(UInt8(ascii: end))
   }
 
   private static func days(inMonth month: Int64, year: Int64) -> Int64 {
@@ -71,11 +91,6 @@ package enum Timestamp {
   private static func floorDivide(_ value: Int64, by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
     let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
     return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
-  }
-
-  private static func padded(_ number: Int64, _ width: Int = 2) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 }
 

@@ -63,21 +63,20 @@ final class Dispatcher: Sendable {
   private func settlement(of message: ClaimedMessage, _ handled: HandledMessage?) -> Settlement {
     guard let handled else { return Settlement(claimID: message.claimID, .back(message.element())) }
 
-    func fields(_ more: Logger.Metadata = [:]) -> Logger.Metadata {
-      var fields = handled.fields()
-      fields["id"] = "\(handled.id)"
-      fields["queue"] = "\(message.queue)"
-      fields["attempt"] = "\(message.attempt)"
-      return more.isEmpty ? fields : fields.merging(more) { $1 }
+    func fields() -> LogFields {
+      let own: LogFields = [
+        "id": .text(handled.id), "queue": .text(message.queue), "attempt": .number(message.attempt),
+      ]
+      return own + handled.fields()
     }
 
     switch handled.outcome {
     case .sent:
-      logger.info("sent", metadata: fields())
+      logger.info("sent", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .sent)
 
     case .expired:
-      logger.notice("expired", metadata: fields())
+      logger.notice("expired", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .expired)
 
     case .retry(let reason, let after):
@@ -86,7 +85,8 @@ final class Dispatcher: Sendable {
         return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields())
       }
       let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
-      logger.notice("retry", metadata: fields(["reason": "\(reason)", "retry_in_ms": "\(delay.milliseconds)"]))
+      let more: LogFields = ["reason": .text(reason), "retry_in_ms": .number(Int(delay.milliseconds))]
+      logger.notice("retry", metadata: (fields() + more).metadata)
       return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
 
     case .dead(let reason):
@@ -97,7 +97,7 @@ final class Dispatcher: Sendable {
       if options.afterCrash == .hold {
         return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
       }
-      logger.warning("given-back", metadata: fields())
+      logger.warning("given-back", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .back(message.element()))
     }
   }
@@ -106,11 +106,9 @@ final class Dispatcher: Sendable {
     _ message: ClaimedMessage,
     _ reason: String,
     failures: Int,
-    _ fields: Logger.Metadata
+    _ fields: LogFields
   ) -> Settlement {
-    var fields = fields
-    fields["reason"] = "\(reason)"
-    logger.warning("dead", metadata: fields)
+    logger.warning("dead", metadata: (fields + ["reason": .text(reason)]).metadata)
     return Settlement(claimID: message.claimID, .dead(message.element(failures: failures, reason: reason)))
   }
 }

@@ -24,11 +24,10 @@ package struct HandledMessage: Sendable {
   package let outcome: Outcome
   /// What the log calls the message.
   package let id: String
-  /// Fields for the event's log line, such as `to`, `segments`, `gateway`. Made only where the line is written: they cost
-  /// more than all the rest that the worker does for a message.
-  package let fields: @Sendable () -> Logger.Metadata
+  /// Fields for the event's log line, such as `to`, `segments`, `gateway`. Made only where the line is written.
+  package let fields: @Sendable () -> LogFields
 
-  package init(_ outcome: Outcome, id: String, fields: @escaping @Sendable () -> Logger.Metadata = { [:] }) {
+  package init(_ outcome: Outcome, id: String, fields: @escaping @Sendable () -> LogFields = { [:] }) {
     self.outcome = outcome
     self.id = id
     self.fields = fields

@@ -54,7 +54,11 @@ final class LogBook: Sendable {
     var metadata: Logger.Metadata = [:]
     var logLevel = Logger.Level.trace
 
-    func log(event: LogEvent) { book.lines.withLock { $0.append((event.message.description, event.metadata ?? [:])) } }
+    func log(event: LogEvent) {
+      var fields = event.metadata ?? [:]
+      if let own = LogFields(fields) { fields = .init(uniqueKeysWithValues: own.list.map { ($0, "\($1)") }) }
+      book.lines.withLock { $0.append((event.message.description, fields)) }
+    }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
       get { metadata[key] }

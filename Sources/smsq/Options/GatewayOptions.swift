@@ -161,7 +161,7 @@ struct GatewayOptions: ParsableArguments {
       let gateway: CommandGateway
       do {
         gateway = try CommandGateway(command: command, options: options, logger: logger) { line in
-          errors.write(Array("gateway: ".utf8) + line + [UInt8(ascii: "\n")])
+          errors.write { $0 += "gateway: ".utf8 + line + [UInt8(ascii: "\n")] }
         }
       } catch {
         throw Failure("\(error)", error.isTemporary ? .tempFail : .config)

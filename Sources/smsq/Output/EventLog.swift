@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import SMS
+import Worker
 
 /// Writes each log entry as one line: `2026-11-22T12:00:00.123Z info event=sent id=... queue=sms` or the same as JSON.
 ///
@@ -20,10 +21,10 @@ struct EventLog: LogHandler {
     self.format = format
     logLevel = level
     writer = LineWriter(descriptor: descriptor) { count in
-      let fields: Logger.Metadata = [
-        "lines": "\(count)", "hint": "whatever reads this log is too slow; the messages themselves are not affected",
-      ]
-      return Self.line(format, .warning, "log-dropped", fields)
+      let hint = "whatever reads this log is too slow; the messages themselves are not affected"
+      var line: [UInt8] = []
+      Self.append(format, .warning, "log-dropped", ["lines": .number(count), "hint": .text(hint)], to: &line)
+      return line
     }
   }
 
@@ -31,9 +32,9 @@ struct EventLog: LogHandler {
   func flush() { writer.flush(timeout: .seconds(1)) }
 
   func log(event: LogEvent) {
-    var fields = event.metadata ?? [:]
-    if !metadata.isEmpty { fields.merge(metadata) { own, _ in own } }
-    writer.write(Self.line(format, event.level, event.message.description, fields))
+    let fields = LogFields(event.metadata) ?? Self.inOrder(event.metadata ?? [:], metadata)
+    let name = event.message.description
+    writer.write { Self.append(format, event.level, name, fields, to: &$0) }
   }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -41,81 +42,90 @@ struct EventLog: LogHandler {
     set { metadata[key] = newValue }
   }
 
-  // MARK: Lines
+  // MARK: Fields
 
   /// The fields that people look for first, in the order they look for them; others follow by name.
   private static let order = [
-    "id", "queue", "to", "segments", "attempt", "ms", "gateway", "provider_id", "code", "reason", "setting", "value",
+    "id", "queue", "attempt", "to", "segments", "ms", "gateway", "provider_id", "code", "reason", "setting", "value",
   ]
 
-  static func line(
+  /// Fields that are numbers. By name, so that an id that happens to be all digits stays a string.
+  private static let numbers: Set<String> = [
+    "segments", "attempt", "in_hand", "messages", "missing", "concurrency", "pid", "unfinished", "unanswered",
+    "restart_in_ms",
+  ]
+
+  private static func inOrder(_ own: Logger.Metadata, _ general: Logger.Metadata) -> LogFields {
+    let fields = own.merging(general) { own, _ in own }
+    let names = order.filter { fields[$0] != nil } + fields.keys.filter { !order.contains($0) }.sorted()
+    return LogFields(
+      names.map { name in
+        let text = "\(fields[name]!)"
+        let number = numbers.contains(name) ? Int(text) : nil
+        return (name, number.map { .number($0) } ?? .text(text))
+      }
+    )
+  }
+
+  // MARK: Lines
+
+  private static func append(
     _ format: Format,
     _ level: Logger.Level,
     _ event: String,
-    _ fields: Logger.Metadata,
-    time: Int64 = now()
-  ) -> [UInt8] {
-    var names = order.filter { fields[$0] != nil }
-    if names.count < fields.count { names += fields.keys.filter { !order.contains($0) }.sorted() }
-
-    var line: [UInt8] = []
-    line.reserveCapacity(256)
+    _ fields: LogFields,
+    to line: inout [UInt8]
+  ) {
     switch format {
     case .text:
-      line += timestamp(time).utf8
-      line += " \(level) event=".utf8
+      Timestamp.append(now(), alwaysWithFraction: true, to: &line)
+      line.append(UInt8(ascii: " "))
+      line += level.rawValue.utf8
+      line += " event=".utf8
       appendText(event, to: &line)
-      for name in names {
+      for (name, value) in fields.list {
         line.append(UInt8(ascii: " "))
         line += name.utf8
         line.append(UInt8(ascii: "="))
-        appendText("\(fields[name]!)", to: &line)
+        switch value {
+        case .text(let text): appendText(text, to: &line)
+        case .number(let number): line += String(number).utf8
+        }
       }
     case .json:
       line += "{\"time\":\"".utf8
-      line += timestamp(time).utf8
-      line += "\",\"level\":\"\(level)\",\"event\":".utf8
+      Timestamp.append(now(), alwaysWithFraction: true, to: &line)
+      line += "\",\"level\":\"".utf8
+      line += level.rawValue.utf8
+      line += "\",\"event\":".utf8
       JSONText.append(event, to: &line)
-      for name in names {
+      for (name, value) in fields.list {
         line.append(UInt8(ascii: ","))
         JSONText.append(name, to: &line)
         line.append(UInt8(ascii: ":"))
-        let value = "\(fields[name]!)"
-        if numbers.contains(name), Int64(value) != nil {
-          line += value.utf8
-        } else {
-          JSONText.append(value, to: &line)
+        switch value {
+        case .text(let text): JSONText.append(text, to: &line)
+        case .number(let number): line += String(number).utf8
         }
       }
       line.append(UInt8(ascii: "}"))
     }
     line.append(UInt8(ascii: "\n"))
-    return line
   }
-
-  /// Fields that JSON shows as numbers. By name, so that an id that happens to be all digits stays a string.
-  private static let numbers: Set<String> = [
-    "segments", "attempt", "ms", "retry_in_ms", "in_hand", "messages", "missing", "lines", "concurrency", "pid",
-    "unfinished", "unanswered", "restart_in_ms",
-  ]
 
   /// logfmt: bare where that is clear, in quotes with backslash escapes elsewhere. Never a line feed: one event, one line.
   private static func appendText(_ value: String, to line: inout [UInt8]) {
-    let isBare =
-      !value.isEmpty
-      && value.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
+    let bytes = value.utf8.span
+    var isBare = !bytes.isEmpty
+    for index in bytes.indices {
+      let byte = bytes[index]
+      if byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") { isBare = false }
+    }
     if isBare {
       line += value.utf8
     } else {
       JSONText.append(value, to: &line)
     }
-  }
-
-  /// RFC 3339 with milliseconds always, so that the columns of a log line up.
-  private static func timestamp(_ time: Int64) -> String {
-    let seconds = Timestamp.rfc3339(time - time % 1000).dropLast()
-    let fraction = String(time % 1000 + 1000).dropFirst()
-    return "\(seconds).\(fraction)Z"
   }
 
   static func now() -> Int64 {

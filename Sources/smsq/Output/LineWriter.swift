@@ -5,7 +5,8 @@ import Synchronization
 /// Writes lines to a descriptor on a thread of its own, so that a reader that stalls never stalls its caller.
 ///
 /// Lines wait in a bounded buffer. When it is full they are dropped and counted, and as soon as there is room again a line
-/// says how many are missing. Each write(2) ends at the end of a line.
+/// says how many are missing. Each write(2) ends at the end of a line. A line that comes alone is written at once; those
+/// that come within a millisecond of it are written together.
 final class LineWriter: Sendable {
   /// How much may wait. A worker at full speed fills it in about a tenth of a second, a person's reading pause does not.
   static let bufferLimit = 4 << 20
@@ -43,15 +44,18 @@ final class LineWriter: Sendable {
     pthread_detach(thread)
   }
 
-  /// - Parameter line: with its line feed.
-  func write(_ line: [UInt8]) {
+  /// - Parameter line: appends a line, with its line feed. It is called at once, unless the line is dropped, and no two are
+  ///   called at a time: a line that is written later has the later time.
+  func write(_ line: (inout [UInt8]) -> Void) {
     let wasEmpty = state.withLock { state in
-      guard state.dropped == 0, state.buffer.count + line.count <= Self.bufferLimit else {
+      let start = state.buffer.count
+      if state.dropped == 0 { line(&state.buffer) }
+      if state.dropped > 0 || state.buffer.count > Self.bufferLimit {
+        state.buffer.removeLast(state.buffer.count - start)
         state.dropped += 1
         return false
       }
-      state.buffer += line
-      return state.buffer.count == line.count
+      return start == 0
     }
     if wasEmpty { wakeUps.signal() }
   }
@@ -86,6 +90,9 @@ final class LineWriter: Sendable {
         // Nobody will ever read it (EPIPE, EBADF). The work goes on; lines are counted as dropped and go nowhere.
         state.withLock { $0.broken = true }
         return
+      } else {
+        // A write for each line would cost several times as much as the line.
+        usleep(1_000)
       }
     }
   }
