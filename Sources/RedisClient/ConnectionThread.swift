@@ -7,7 +7,10 @@ import Synchronization
 ///
 /// hiredis blocks. A blocking call on Swift's cooperative pool, which has as many threads as the machine has cores, stalls
 /// every other task, so each ``RedisConnection`` gets a thread of its own.
-final class ConnectionThread: SerialExecutor {
+///
+/// Also an executor for tasks that wish to stay on this thread: the Swift runtime resumes a continuation on its pool, from
+/// where the task moves on to its actor, unless the task prefers another executor.
+final class ConnectionThread: SerialExecutor, TaskExecutor {
   private struct State {
     var jobs: [UnownedJob] = []
     var stopped = false
@@ -63,7 +66,7 @@ final class ConnectionThread: SerialExecutor {
         return (state.jobs, state.stopped)
       }
       for job in jobs {
-        job.runSynchronously(on: asUnownedSerialExecutor())
+        job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor())
       }
       if jobs.isEmpty {
         if stopped { return }

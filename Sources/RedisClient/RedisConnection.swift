@@ -39,6 +39,8 @@ package actor RedisConnection {
   private var shas: [String: RedisReply] = [:]
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+  /// For a task of an actor that shares this connection's executor, and so its thread.
+  package nonisolated var taskExecutor: any TaskExecutor { executor }
 
   package init(to endpoint: RedisEndpoint, options: Options) {
     self.endpoint = endpoint
@@ -77,6 +79,23 @@ package actor RedisConnection {
   ///
   /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the calls may have been carried out then.
   package func call(_ calls: [ScriptCall]) throws(RedisError) -> [RedisReply] {
+    try call(calls, behind: nil)
+  }
+
+  /// Runs a command and calls a script in one round trip; returns both replies, error replies in their places.
+  ///
+  /// The script runs when the command is over, however that ended. Where the command blocks, Redis keeps the call until then.
+  ///
+  /// - Throws: ``RedisError`` when the exchange as a whole failed; both may have been carried out then.
+  package func run(
+    _ command: RedisCommand,
+    then call: ScriptCall
+  ) throws(RedisError) -> (RedisReply, RedisReply) {
+    let replies = try self.call([call], behind: command)
+    return (replies[0], replies[1])
+  }
+
+  private func call(_ calls: [ScriptCall], behind command: RedisCommand?) throws(RedisError) -> [RedisReply] {
     for call in calls where shas[call.script.name] == nil {
       var load = RedisCommand("SCRIPT", "LOAD")
       load.append(call.script.source)
@@ -84,11 +103,13 @@ package actor RedisConnection {
     }
     let shas = shas
     return try exchange { context throws(RedisError) in
+      if let command { try Self.append([], command, to: context) }
       for call in calls {
         try Self.append([Self.evalsha, shas[call.script.name]!.bytes ?? []], call.operands, to: context)
       }
-      var replies = try Self.replies(calls.count, from: context)
-      for (index, call) in calls.enumerated() {
+      let first = command == nil ? 0 : 1
+      var replies = try Self.replies(first + calls.count, from: context)
+      for (index, call) in zip(first..., calls) {
         guard case .error(let error) = replies[index], error.code.rawValue == "NOSCRIPT" else { continue }
         try Self.append([Self.eval, call.script.source], call.operands, to: context)
         replies[index] = try Self.replies(1, from: context)[0]

@@ -8,16 +8,34 @@ import Synchronization
 ///
 ///     add [a b c]    lane 1 takes a, opens lane 2    lane 2 takes b, opens lane 3 ...
 ///
+/// A few messages that come alone are begun on the thread that adds them: to wake another one takes longer than to handle
+/// them. What has to wait there goes on elsewhere.
+///
 /// Nothing bounds the lanes but the number of messages that are added: the worker claims no more than it may have in hand.
 final class Lanes<Message: Sendable>: Sendable {
   private struct State {
     /// Waiting messages, the next one last.
     var waiting: [Message] = []
-    /// Open lanes, by number.
-    var tasks: [Int: Task<Void, Never>] = [:]
+    /// Open lanes, by number; nil while one is being opened.
+    var tasks: [Int: Task<Void, Never>?] = [:]
     var nextLane = 0
     var isCancelled = false
+
+    mutating func newLane() -> Int {
+      nextLane += 1
+      tasks.updateValue(nil, forKey: nextLane)
+      return nextLane
+    }
+
+    /// Keeps a lane's task for as long as it is open, to be cancelled.
+    mutating func set(_ task: Task<Void, Never>, for lane: Int) {
+      if isCancelled { task.cancel() }
+      if tasks.keys.contains(lane) { tasks.updateValue(task, forKey: lane) }
+    }
   }
+
+  /// As many as are handled in the time that it takes to wake a thread, where none has to wait.
+  private static var few: Int { 16 }
 
   private let state = Mutex(State())
   private let job: @Sendable (Message) async -> Void
@@ -28,43 +46,53 @@ final class Lanes<Message: Sendable>: Sendable {
   /// Takes messages on, to be started in this order.
   func add(_ messages: [Message]) {
     if messages.isEmpty { return }
-    state.withLock { state in
+    let beginHere = state.withLock { state in
       if state.waiting.isEmpty {
         state.waiting = messages.reversed()
+        if messages.count <= Self.few { return true }
       } else {
         state.waiting.insert(contentsOf: messages.reversed(), at: 0)
       }
-      open(&state)
+      let lane = state.newLane()
+      state.set(Task { await run(lane, opensNext: true) }, for: lane)
+      return false
     }
+    if beginHere { while beginLane() {} }
+  }
+
+  /// Begins a lane on this thread, which takes message after message until one has to wait.
+  ///
+  /// - Returns: false when no message was left.
+  private func beginLane() -> Bool {
+    let lane = state.withLock { $0.waiting.isEmpty ? nil : $0.newLane() }
+    guard let lane else { return false }
+    let task = Task.immediate { await run(lane, opensNext: false) }
+    state.withLock { $0.set(task, for: lane) }
+    return true
   }
 
   /// Cancels the tasks of all jobs, those that come later too.
   func cancel() {
     let tasks = state.withLock { state in
       state.isCancelled = true
-      return Array(state.tasks.values)
+      return state.tasks.values.compactMap(\.self)
     }
     for task in tasks { task.cancel() }
   }
 
-  private func open(_ state: inout State) {
-    let lane = state.nextLane
-    state.nextLane += 1
-    let task = Task { await run(lane) }
-    if state.isCancelled { task.cancel() }
-    state.tasks[lane] = task
-  }
-
-  private func run(_ lane: Int) async {
+  private func run(_ lane: Int, opensNext: Bool) async {
     // Opens a successor once: the successor opens the next one.
-    var mayOpen = true
+    var mayOpen = opensNext
     while true {
       let message = state.withLock { state -> Message? in
         guard let message = state.waiting.popLast() else {
           state.tasks[lane] = nil
           return nil
         }
-        if mayOpen && !state.waiting.isEmpty { open(&state) }
+        if mayOpen && !state.waiting.isEmpty {
+          let next = state.newLane()
+          state.set(Task { await run(next, opensNext: true) }, for: next)
+        }
         mayOpen = false
         return message
       }

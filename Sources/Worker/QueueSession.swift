@@ -5,8 +5,9 @@ import Synchronization
 /// What a worker knows about one of its queues. Only the worker's loop touches it, but for ``finished``.
 final class QueueSession {
   let queue: MessageQueue
-  /// Where the bell of this queue is waited for.
-  let waiter: QueueWaiter
+  /// The same queue on a connection that may block: where its bell is listened for.
+  let bell: MessageQueue
+  let bellConnection: RedisConnection
   /// What handlers have finished with and the loop has not yet taken.
   let finished = FinishedBox()
 
@@ -19,8 +20,10 @@ final class QueueSession {
   var mayHaveMessages = true
   /// A suspect is next in line: nothing more can be claimed before the worker's hands are empty.
   var isBlocked = false
-  /// True while the waiter is in BLPOP.
-  var isWaiting = false
+  /// True while the bell is listened for.
+  var isListening = false
+  /// The claim that was sent behind the bell and is not answered yet.
+  var claimBehindBell: ClaimRequest?
   /// When a turn of this life last succeeded: what its health means.
   var lastTurn: ContinuousClock.Instant?
   /// When the next scheduled message or retry is due, as of the last claim.
@@ -61,10 +64,12 @@ final class QueueSession {
     case superseded
   }
 
-  init(queue: MessageQueue, life: WorkerLife, waiter: QueueWaiter) {
+  /// - Parameter bellConnection: for the bell alone.
+  init(queue: MessageQueue, life: WorkerLife, bellConnection: RedisConnection) {
     self.queue = queue
     self.life = life
-    self.waiter = waiter
+    self.bellConnection = bellConnection
+    bell = MessageQueue(queue.name, on: bellConnection)
     let now = ContinuousClock.now
     (renewAt, renewedAt, takeOverAt, retryAt) = (now, now, now, now)
   }

@@ -10,6 +10,8 @@ extension Worker {
 
   /// Acts on a phase that is new: says so, and sets its clock.
   func notePhase() {
+    // A claim may stand behind the bell, and nothing is to be claimed any more.
+    if control.phase > .running { stopListening() }
     if control.phase == .quiet && !saidQuiet {
       saidQuiet = true
       logger.notice("quiet", metadata: ["in_hand": "\(inHand)"])
@@ -43,7 +45,8 @@ extension Worker {
     let open = sessions.reduce(inHand) { sum, session in
       // What an unanswered claim may have taken was never started: it is safe in Redis, and another worker's when the lease
       // ends. It is worth one more question, but not a wait for a Redis that is away.
-      let claimed = session.unanswered != nil && !outage.isOn ? 1 : 0
+      let mayHaveClaimed = session.unanswered != nil || session.claimBehindBell != nil
+      let claimed = mayHaveClaimed && !outage.isOn ? 1 : 0
       return sum + session.unsettled.count + max(claimed, session.unanswered?.settling.count ?? 0)
     }
     if open == 0 {
@@ -56,10 +59,14 @@ extension Worker {
 
   /// Strikes this life off, where Redis is there to hear it; elsewhere its lease ends by itself.
   func leave() async {
+    stopListening()
     for session in sessions {
-      session.waiter.stop()
       if successor == nil && session.isRegistered && !outage.isOn { _ = try? await session.queue.leave(session.life) }
     }
+  }
+
+  private func stopListening() {
+    for session in sessions { session.bellConnection.interrupt() }
   }
 
   /// Notes a failed call: says so once, and leaves Redis alone for a while.

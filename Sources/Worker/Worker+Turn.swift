@@ -10,6 +10,7 @@ extension Worker {
   /// How many messages of this queue there is room for.
   func claimLimit(_ session: QueueSession) -> Int {
     guard control.phase == .running, successor == nil, !hasSuspect else { return 0 }
+    if let request = session.claimBehindBell, request.life == session.life { return 0 }
     if inHand > 0 {
       // A suspect that is next in this queue, or in a more urgent one, waits for an empty hand, and must get it.
       for other in sessions {
@@ -35,20 +36,13 @@ extension Worker {
   }
 
   func takeTurn(_ session: QueueSession) async throws(RedisError) {
-    collect(session)
     guard needsTurn(session) else { return }
 
     let turn: QueueSession.Turn
     if let unanswered = session.unanswered {
       turn = unanswered
     } else {
-      let request = ClaimRequest(
-        life: session.life,
-        firstNumber: session.nextNumber,
-        limit: claimLimit(session),
-        suspectAfter: options.suspectAfter,
-        isEmptyHanded: inHand == 0
-      )
+      let request = claimRequest(session)
       if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
@@ -70,7 +64,27 @@ extension Worker {
     } else {
       session.unsettled = turn.settling + session.unsettled
     }
-    guard let claimed = answer.claimed else {
+    // A stop may have come in between; and what a repeat brings was perhaps not there before.
+    let mayStart = control.phase == .running || control.phase == .quiet && !turn.isRepeat
+    note(answer.claimed, to: turn.request, session, mayStart: mayStart)
+  }
+
+  /// A request for as much as there is room for.
+  func claimRequest(_ session: QueueSession) -> ClaimRequest {
+    ClaimRequest(
+      life: session.life,
+      firstNumber: session.nextNumber,
+      limit: claimLimit(session),
+      suspectAfter: options.suspectAfter,
+      isEmptyHanded: inHand == 0
+    )
+  }
+
+  /// Starts what was claimed, and notes what the answer says of the queue.
+  ///
+  /// - Parameter mayStart: false to give back what was claimed.
+  func note(_ claimed: ClaimAnswer?, to request: ClaimRequest, _ session: QueueSession, mayStart: Bool) {
+    guard let claimed else {
       // The lease is lost. The renewal tells to whom: a newer life of this name must not be superseded in turn.
       session.renewAt = .now
       control.ring()
@@ -82,20 +96,20 @@ extension Worker {
       control.ring()
     }
     session.lastTurn = .now
-    if turn.request.limit > 0 {
+    if request.limit > 0 {
       session.isBlocked = claimed.isBlocked
-      if claimed.messages.count == turn.request.limit || claimed.isBlocked { session.mayHaveMessages = true }
+      if claimed.messages.count == request.limit || claimed.isBlocked { session.mayHaveMessages = true }
       session.nextDue = claimed.nextDue.map { .now + $0 }
+      session.nextNumber = claimed.nextNumber
     }
-    session.nextNumber = claimed.nextNumber
     if let expired = claimed.expired, session.toRecover[expired] == nil, ContinuousClock.now >= session.takeOverAt {
       session.toRecover[expired] = .expired
     }
-    start(claimed.messages, now: claimed.now, session)
+    start(claimed.messages, now: claimed.now, session, mayStart: mayStart)
   }
 
   /// Takes what handlers have finished. Outcomes of an earlier life are too late: the claims are another's.
-  private func collect(_ session: QueueSession) {
+  func collect(_ session: QueueSession) {
     let finished = session.finished.takeAll()
     inHand -= finished.count
     if inHand == 0 { hasSuspect = false }
@@ -153,7 +167,7 @@ extension Worker {
     }
   }
 
-  private func start(_ messages: [ClaimedMessage], now: Int64, _ session: QueueSession) {
+  private func start(_ messages: [ClaimedMessage], now: Int64, _ session: QueueSession, mayStart: Bool) {
     if messages.isEmpty { return }
     inHand += messages.count
     if messages.contains(where: { $0.history.crashes >= options.suspectAfter }) { hasSuspect = true }
@@ -162,8 +176,7 @@ extension Worker {
       lease: session.lease,
       finished: session.finished,
       now: now,
-      // A turn whose answer was lost is repeated during a stop as well.
-      isTooLate: control.phase >= .draining
+      isTooLate: !mayStart
     )
     logger.debug("claimed", metadata: ["queue": "\(session.queue.name)", "messages": "\(messages.count)"])
     dispatcher.start(messages, claims)

@@ -6,10 +6,10 @@ import RedisClient
 /// Claims messages, has each handled, and settles what becomes of it.
 ///
 /// One loop does everything that talks to Redis, one step after the other: it registers, renews, settles and claims in one
-/// round trip, and recovers what others left behind. So no two of these can cross. It runs when the bell rings: a handler
-/// finished, a queue's waiter came back, a timer went off, or a signal changed the phase.
+/// round trip, and recovers what others left behind. So no two of these can cross. It runs when its bell rings: a handler
+/// finished, the queue's bell rang or was waited for long enough, a timer went off, or a signal changed the phase.
 ///
-///     waiter (BLPOP) --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
+///     BLPOP --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
 ///
 /// Failure never ends the loop. A turn whose answer was lost is repeated as it was until it is answered, which is safe
 /// because claims are numbered and each settlement is guarded by its own claim.
@@ -28,6 +28,9 @@ package actor Worker {
   let logger: Logger
   let dispatcher: Dispatcher
   package nonisolated let control = WorkerControl()
+
+  /// The loop runs on its connection's thread: no change of thread between a call to Redis and what is done with its answer.
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { commands.unownedExecutor }
 
   let commands: RedisConnection
   let sessions: [QueueSession]
@@ -63,14 +66,13 @@ package actor Worker {
     let commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: options.lease / 2))
     self.commands = commands
     sessions = queues.map { name in
-      let waiting = RedisConnection(
-        to: redis,
-        options: .init(name: "smsq-wait-\(name)", replyTimeout: options.wakeTimeout + .seconds(2))
-      )
-      return QueueSession(
+      QueueSession(
         queue: MessageQueue(name, on: commands),
         life: WorkerLife(name: options.name),
-        waiter: QueueWaiter(name, on: waiting)
+        bellConnection: RedisConnection(
+          to: redis,
+          options: .init(name: "smsq-wait-\(name)", replyTimeout: options.wakeTimeout + .seconds(2))
+        )
       )
     }
   }
@@ -85,14 +87,8 @@ package actor Worker {
       "pid": "\(getpid())",
     ]
     logger.notice("started", metadata: fields.merging(handler.startFields) { $1 })
-    let waits = sessions.enumerated().map { index, session in
-      let waiter = session.waiter
-      return Task { await waiter.run { await self.waitIsOver(index) } }
-    }
-    let end = await loop()
-    // Nobody waits for these: neither a handler that does not heed its cancellation nor a connection that is just being
-    // made may hold up the end.
-    for wait in waits { wait.cancel() }
+    let end = await withTaskExecutorPreference(commands.taskExecutor) { await loop() }
+    // Nobody waits for them: a handler that does not heed its cancellation must not hold up the end.
     dispatcher.cancel()
 
     switch end {
@@ -108,13 +104,14 @@ package actor Worker {
   }
 
   private func loop() async -> End {
-    var rings = control.rings
     while true {
       notePhase()
       if let end = end() {
         await leave()
         return end
       }
+      // All before any: what one queue's messages leave free is the most urgent queue's first.
+      for session in sessions { collect(session) }
       for session in sessions where ContinuousClock.now >= session.retryAt {
         do {
           try await step(session)
@@ -125,7 +122,21 @@ package actor Worker {
         }
       }
       if !sessions.contains(where: hasWork) && end() == nil {
-        _ = await rings.next()
+        await control.bell.heard()
+      } else if sessions.count > 1 {
+        // A call to Redis does not leave the thread, so nothing else of this actor runs meanwhile: not even the news that
+        // the bell of a more urgent queue has rung.
+        await letOthersGoFirst()
+      }
+    }
+  }
+
+  /// Lets run what is in line for this actor's thread.
+  private func letOthersGoFirst() async {
+    await withCheckedContinuation { continuation in
+      Task {
+        _ = self
+        continuation.resume()
       }
     }
   }
@@ -141,30 +152,13 @@ package actor Worker {
       session.lostOutcomes = 0
     }
     noteSuccess(session)
-    armWaiter(session)
+    listen(session)
   }
 
   /// Whether the loop must go round again without waiting for the bell.
   private func hasWork(_ session: QueueSession) -> Bool {
     ContinuousClock.now >= session.retryAt
       && (needsTurn(session) || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister)
-  }
-
-  private func waitIsOver(_ index: Int) {
-    sessions[index].mayHaveMessages = true
-    sessions[index].isWaiting = false
-    control.ring()
-  }
-
-  /// Sends the waiter to wait for the bell, unless the worker's hands are full: it must not take wake tokens that idle
-  /// workers wait for.
-  private func armWaiter(_ session: QueueSession) {
-    guard claimLimit(session) > 0, session.isRegistered, !session.isWaiting, !session.mayHaveMessages else { return }
-    session.isWaiting = true
-    // Redis looks for waits that are over ten times a second (its `hz`), so a wait is up to 100 ms longer than asked for.
-    let wait = max(options.wakeTimeout / 2, options.wakeTimeout - .milliseconds(100))
-    let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? wait
-    session.waiter.wait(atMost: min(wait, untilDue))
   }
 
   /// Rings when the time is over.

@@ -15,13 +15,10 @@ package final class WorkerControl: Sendable {
   }
 
   private let state = Mutex(Phase.running)
-  private let bell: AsyncStream<Void>
-  private let ringer: AsyncStream<Void>.Continuation
+  /// Wakes the worker's loop.
+  let bell = Bell()
 
-  package init() {
-    // One ring that nobody has heard yet is as good as many.
-    (bell, ringer) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-  }
+  package init() {}
 
   package var phase: Phase { state.withLock { $0 } }
 
@@ -38,8 +35,5 @@ package final class WorkerControl: Sendable {
   }
 
   /// Makes the loop look again.
-  func ring() { ringer.yield() }
-
-  /// The rings, for the one loop that listens.
-  var rings: AsyncStream<Void>.AsyncIterator { bell.makeAsyncIterator() }
+  func ring() { bell.ring() }
 }

@@ -33,6 +33,71 @@ struct WaitTests {
     #expect(try await test.dump().lines == ["sms: a", "{sms}:stats: pushed=1"])
   }
 
+  /// A queue on a connection that may block for long, with a registered life.
+  private func claimer(_ name: QueueName, on server: RedisServer) async throws -> (MessageQueue, ClaimRequest) {
+    let queue = MessageQueue(name, on: server.connection(replyTimeout: .seconds(600)))
+    let life = WorkerLife(name: "w")
+    _ = try await queue.join(life, lease: .seconds(600))
+    return (queue, ClaimRequest(life: life, firstNumber: 0, limit: 10))
+  }
+
+  @Test("A claim behind the bell brings what was pushed, and can be repeated on another connection")
+  func claimBehindBell() async throws {
+    let server = try await RedisServer()
+    let test = TestQueue(on: server)
+    let (waiting, request) = try await claimer(test.name, on: server)
+    async let answer = waiting.wait(atMost: .seconds(500), claiming: request)
+    try await eventually("it waits") {
+      try await test.run("INFO clients").string?.contains("blocked_clients:1\r") == true
+    }
+    _ = try await test.queue.enqueue([OutgoingMessage(payload: bytes("a")), OutgoingMessage(payload: bytes("b"))])
+    let (refusal, claimed) = try await answer
+    #expect(refusal == nil)
+    #expect(claimed?.messages.map(\.payload) == [bytes("a"), bytes("b")])
+    #expect(claimed?.nextNumber == 2)
+    let bounds = DeadLetterBounds(count: nil, age: nil)
+    let repeated = try await test.queue.turn(settling: [], claiming: request, bounds: bounds).claimed
+    #expect(repeated?.messages == claimed?.messages)
+  }
+
+  @Test("A claim behind the bell looks when the time is over, too: a plain LPUSH does not ring")
+  func claimAfterTimeout() async throws {
+    let server = try await RedisServer.shared()
+    let test = TestQueue(on: server)
+    let (waiting, request) = try await claimer(test.name, on: server)
+    try await test.run("LPUSH \(test.name) a")
+    let (_, claimed) = try await waiting.wait(atMost: .milliseconds(1), claiming: request)
+    #expect(claimed?.messages.map(\.payload) == [bytes("a")])
+  }
+
+  @Test("A bell that Redis refuses to wait for does not keep the claim from being carried out, and is told of")
+  func refused() async throws {
+    let server = try await RedisServer()
+    let test = TestQueue(on: server)
+    let (waiting, request) = try await claimer(test.name, on: server)
+    try await test.run("ACL SETUSER default -blpop")
+    try await test.run("LPUSH \(test.name) a")
+    let (refusal, claimed) = try await waiting.wait(atMost: .seconds(500), claiming: request)
+    #expect(refusal?.code.rawValue == "NOPERM")
+    #expect(claimed?.messages.count == 1)
+  }
+
+  @Test(
+    "A claim behind the bell is carried out although the server has forgotten the script, and none for a fenced life"
+  )
+  func scriptFlushed() async throws {
+    let server = try await RedisServer()
+    let test = TestQueue(on: server)
+    let (waiting, request) = try await claimer(test.name, on: server)
+    _ = try await waiting.wait(atMost: .milliseconds(1), claiming: request)
+    try await test.run("SCRIPT FLUSH")
+    try await test.run("LPUSH \(test.name) a")
+    let (_, claimed) = try await waiting.wait(atMost: .milliseconds(1), claiming: request)
+    #expect(claimed?.messages.count == 1)
+    _ = try await test.queue.fence(request.life, superseded: true)
+    #expect(try await waiting.wait(atMost: .milliseconds(1), claiming: request).claimed == nil)
+  }
+
   @Test("A pause is a key, and resuming takes it away")
   func pause() async throws {
     let test = TestQueue(on: try await .shared())

@@ -93,6 +93,41 @@ import Testing
     #expect(handler.handled == ["m1"])
   }
 
+  @Test("A worker that becomes quiet with empty hands leaves what comes then to others", arguments: [true, false])
+  func quietAndIdle(rings: Bool) async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let handler = TestHandler()
+    // A claim is under way: it stands behind a BLPOP of half a minute.
+    let worker = RunningWorker([queue], on: server, handler) { $0.wakeTimeout = .seconds(30) }
+    try await queue.push("m1")
+    try await eventually("it has worked") { try await queue.counter("sent") == 1 }
+    try await Task.sleep(for: .milliseconds(50))
+    worker.control.advance(to: .quiet)
+    try await eventually("it is quiet") { worker.log.count("quiet") == 1 }
+    if rings {
+      try await queue.push("m2")
+    } else {
+      try await queue.run("LPUSH \(queue.name) m2")
+    }
+    try await Task.sleep(for: .milliseconds(100))
+    #expect(try await queue.queue.inspect().waiting == 1)
+    #expect(await worker.stop() == .clean)
+    #expect(handler.handled == ["m1"])
+    #expect(try await queue.queue.inspect().workers.isEmpty)
+  }
+
+  @Test("An idle worker stops at once, however long it waits for the bell")
+  func idle() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .seconds(3000) }
+    try await eventually("it is registered") { try await !queue.queue.inspect().workers.isEmpty }
+    try await Task.sleep(for: .milliseconds(50))
+    #expect(await worker.stop() == .clean)
+    #expect(try await queue.lines() == [])
+  }
+
   @Test("A worker that has never reached Redis stops at once and cleanly")
   func neverConnected() async throws {
     let server = try await RedisServer()

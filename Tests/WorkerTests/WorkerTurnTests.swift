@@ -74,6 +74,23 @@ import Testing
     #expect(handler.handled.count == 40)
   }
 
+  @Test("A message for a more urgent queue does not wait until another queue is empty")
+  func urgent() async throws {
+    let server = try await RedisServer.shared()
+    let (urgent, other) = (TestQueue(on: server), TestQueue(on: server))
+    let count = 30_000
+    try await other.push((1...count).map { "other\($0)" })
+    let handler = TestHandler()
+    let worker = RunningWorker([urgent, other], on: server, handler) { $0.concurrency = 5 }
+    try await eventually("it is at work") { handler.handled.count > 100 }
+    try await urgent.push("urgent")
+    let pushed = handler.handled.count
+    try await urgent.drained()
+    await worker.stop()
+    let place = try #require(handler.handled.firstIndex(of: "urgent"))
+    #expect(place < pushed + count / 10, "pushed when \(pushed) had been handled")
+  }
+
   @Test("A plain LPUSH, which does not ring, is found by an idle worker")
   func plainPush() async throws {
     let server = try await RedisServer.shared()
