@@ -1,9 +1,9 @@
 """Measures smsq beside what Redis and hiredis allow. See docs/performance.md, or call it as `make bench`.
 
-    bench.py [--quick | --huge] [--rows drain,push] [--pin apart|together|free] [--json FILE] SMSQ LIMIT
+    bench.py [--quick | --huge] [--rows drain,push] [--pin apart|together|free] [--json FILE] SMSQ TOOLS
 
 Every comparison takes turns (A B A B ...), at least three each, against one private redis-server and under one pinning.
-The standard library only.
+TOOLS is the folder of limit, built of limit.c. The standard library only.
 """
 
 import argparse
@@ -24,7 +24,8 @@ ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "crash"]
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = next(int(line.split()[1]) // 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    return {"cpu": model, "cores": os.cpu_count(), "memory_mb": memory, "kernel": platform.release(),
+    return {"cpu": model, "cores": os.cpu_count(), "memory_mb": memory,
+            "kernel": platform.release(),
             "load_at_start": os.getloadavg()[0]}
 
 
@@ -34,7 +35,7 @@ def versions(smsq):
 
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     return {"smsq": first_line(smsq, "--version"), "commit": commit, "redis": first_line("redis-server", "--version"),
-            "swift": first_line("swift", "--version") if shutil.which("swift") else "", "cc": first_line("cc", "--version")}
+            "swift": first_line("swift", "--version") if shutil.which("swift") else "", "clang": first_line("clang", "--version")}
 
 
 def show(row, results):
@@ -53,7 +54,7 @@ def show(row, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("smsq")
-    parser.add_argument("limit")
+    parser.add_argument("tools")
     parser.add_argument("--quick", action="store_true", help="small sizes: about a minute, to see that it runs")
     parser.add_argument("--huge", action="store_true", help="a queue of ten million messages as well")
     parser.add_argument("--rows", default=",".join(ROWS))

@@ -113,7 +113,10 @@ class Bench:
     def __init__(self, options, row):
         self.options = options
         self.quick, self.huge = options.quick, options.huge
-        self.smsq, self.limit = os.path.abspath(options.smsq), os.path.abspath(options.limit)
+        self.smsq, folder = os.path.abspath(options.smsq), os.path.abspath(options.tools)
+        self.limit = os.path.join(folder, "limit")
+        # SwiftPM builds it beside smsq.
+        self.push_api = os.path.join(os.path.dirname(self.smsq), "PushAPI")
         self.results, self.settings, self.groups = [], {}, []
         cores = sorted(os.sched_getaffinity(0))
         pin = getattr(row, "PIN", None) or options.pin
