@@ -15,7 +15,7 @@ PURE_TESTS := ^(SMSTests|smsqTests)\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run of a minute, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,crash
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash
 BENCH_PIN ?= apart
 BENCH_TOOLS := .build/bench
 BENCH_VENV := .build-peers
@@ -92,6 +92,7 @@ bench-tools: build
 	@.ci/dependencies redis-server python3
 	@mkdir -p $(BENCH_TOOLS)
 	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/limit Tests/Bench/limit.c -lhiredis
+	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/sqlite Tests/Bench/sqlite.c -lsqlite3
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -114,7 +114,7 @@ class Bench:
         self.options = options
         self.quick, self.huge = options.quick, options.huge
         self.smsq, folder = os.path.abspath(options.smsq), os.path.abspath(options.tools)
-        self.limit = os.path.join(folder, "limit")
+        self.limit, self.sqlite = os.path.join(folder, "limit"), os.path.join(folder, "sqlite")
         # SwiftPM builds it beside smsq.
         self.push_api = os.path.join(os.path.dirname(self.smsq), "PushAPI")
         self.results, self.settings, self.groups = [], {}, []
