@@ -31,7 +31,7 @@ docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
 .PHONY: all build manual demo stop test test-tsan soak bench bench-peers bench-instructions \
-  bench-tools lint format install uninstall clean help
+  check-instructions bench-tools lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -84,8 +84,12 @@ bench-peers: bench-tools ## Measure beside other queues, which it installs with 
 	Tests/Bench/peers/setup.sh $(BENCH_VENV)
 	BENCH_VENV=$(BENCH_VENV) $(MEASURE) --rows peers --json run/bench-peers.json
 
-bench-instructions: bench-tools ## Count the worker's instructions a message, with valgrind
+bench-instructions: bench-tools ## Count the instructions of a message, with valgrind
+	@.ci/dependencies valgrind
 	$(MEASURE) --rows instructions --json run/bench-instructions.json
+
+check-instructions: bench-instructions ## Fail if a message takes more instructions than Tests/Bench/instructions.json says
+	$(PYTHON) Tests/Bench/check_instructions.py run/bench-instructions.json Tests/Bench/instructions.json
 
 # With the compiler of the Swift toolchain, because a machine that has Swift need have no other.
 bench-tools: build

@@ -24,8 +24,8 @@ ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table"
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = next(int(line.split()[1]) // 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    return {"cpu": model, "cores": os.cpu_count(), "memory_mb": memory,
-            "kernel": platform.release(),
+    return {"cpu": model, "processor": platform.machine(), "cores": os.cpu_count(), "memory_mb": memory,
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"], "kernel": platform.release(),
             "load_at_start": os.getloadavg()[0]}
 
 
