@@ -12,7 +12,7 @@ INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
 PURE_TESTS := ^(SMSTests|smsqTests)\.
-# What `make bench` measures: empty is the whole of it, quick a smoke run of a minute, huge adds a queue of ten million.
+# What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
 BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash
@@ -76,7 +76,7 @@ soak: ## Run workers at a steady rate with a fault every few seconds: make soak 
 	swift build --build-tests
 	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 
-bench: bench-tools ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for a minute)
+bench: bench-tools ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for three minutes)
 	$(RELEASE) --product PushAPI
 	$(MEASURE) --rows $(BENCH_ROWS)
 

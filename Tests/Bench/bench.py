@@ -55,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("smsq")
     parser.add_argument("tools")
-    parser.add_argument("--quick", action="store_true", help="small sizes: about a minute, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="small sizes: some three minutes, to see that it runs")
     parser.add_argument("--huge", action="store_true", help="a queue of ten million messages as well")
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--pin", default="apart", choices=["apart", "together", "free"])
