@@ -24,8 +24,10 @@ ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table"
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = next(int(line.split()[1]) // 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
+    # Not Python's own reader of it, which came with 3.10.
+    system = next((line.split("=")[1].strip().strip('"') for line in open("/etc/os-release") if line.startswith("PRETTY_NAME=")), "")
     return {"cpu": model, "processor": platform.machine(), "cores": os.cpu_count(), "memory_mb": memory,
-            "system": platform.freedesktop_os_release()["PRETTY_NAME"], "kernel": platform.release(),
+            "system": system, "kernel": platform.release(),
             "load_at_start": os.getloadavg()[0]}
 
 
