@@ -12,14 +12,16 @@ INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
 PURE_TESTS := ^(SMSTests|smsqTests)\.
-# What `make bench` measures: empty is the whole of it, quick a smoke run of a minute, huge adds a queue of ten million.
+# What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,crash
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash
 BENCH_PIN ?= apart
-BENCH_LIMIT := .build/bench-limit
+BENCH_TOOLS := .build/bench
 BENCH_VENV := .build-peers
-MEASURE := Tests/Bench/bench.py $(BINARY) $(BENCH_LIMIT) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN)
+# Debian's own before any other in PATH: the virtual environment of the other queues needs that one's package for it.
+PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
+MEASURE := $(PYTHON) Tests/Bench/bench.py $(BINARY) $(BENCH_TOOLS) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN)
 # Tests that run at once. Many start a redis-server or a supervisord of their own; without a bound all of them would.
 TEST_WIDTH ?= 8
 
@@ -28,8 +30,8 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-tsan soak bench bench-peers bench-instructions bench-limit lint format \
-  install uninstall clean help
+.PHONY: all build manual demo stop test test-tsan soak bench bench-peers bench-instructions \
+  check-instructions bench-tools lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -74,19 +76,27 @@ soak: ## Run workers at a steady rate with a fault every few seconds: make soak 
 	swift build --build-tests
 	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 
-bench: bench-limit ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for a minute)
-	/usr/bin/python3 $(MEASURE) --rows $(BENCH_ROWS)
+bench: bench-tools ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for three minutes)
+	$(RELEASE) --product PushAPI
+	$(MEASURE) --rows $(BENCH_ROWS)
 
-bench-peers: bench-limit ## Measure beside other queues, which it installs with apt and from PyPI
+bench-peers: bench-tools ## Measure beside other queues, which it installs with apt and from PyPI
 	Tests/Bench/peers/setup.sh $(BENCH_VENV)
-	BENCH_VENV=$(BENCH_VENV) /usr/bin/python3 $(MEASURE) --rows peers --json run/bench-peers.json
+	BENCH_VENV=$(BENCH_VENV) $(MEASURE) --rows peers --json run/bench-peers.json
 
-bench-instructions: bench-limit ## Count the worker's instructions a message, with valgrind
-	/usr/bin/python3 $(MEASURE) --rows instructions --json run/bench-instructions.json
+bench-instructions: bench-tools ## Count the instructions of a message, with valgrind
+	@.ci/dependencies valgrind
+	$(MEASURE) --rows instructions --json run/bench-instructions.json
 
-bench-limit: build
-	@.ci/dependencies redis-server
-	$(CC) -O2 -Wall -Wextra -o $(BENCH_LIMIT) Tests/Bench/limit.c -lhiredis
+check-instructions: bench-instructions ## Fail if a message takes more instructions than Tests/Bench/instructions.json says
+	$(PYTHON) Tests/Bench/check_instructions.py run/bench-instructions.json Tests/Bench/instructions.json
+
+# With the compiler of the Swift toolchain, because a machine that has Swift need have no other.
+bench-tools: build
+	@.ci/dependencies redis-server python3
+	@mkdir -p $(BENCH_TOOLS)
+	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/limit Tests/Bench/limit.c -lhiredis
+	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/sqlite Tests/Bench/sqlite.c -lsqlite3
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift

@@ -76,6 +76,13 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
+    // Measured by `make bench`: the Swift API that `smsq push` calls. No product, and nothing depends on it.
+    .executableTarget(
+      name: "PushAPI",
+      dependencies: ["SMS", "MessageQueue", "RedisClient"],
+      path: "Tests/Bench/PushAPI",
+      swiftSettings: swiftSettings
+    ),
 
     // One test target per environment: none.
     .testTarget(

@@ -1,9 +1,9 @@
 """Measures smsq beside what Redis and hiredis allow. See docs/performance.md, or call it as `make bench`.
 
-    bench.py [--quick | --huge] [--rows drain,push] [--pin apart|together|free] [--json FILE] SMSQ LIMIT
+    bench.py [--quick | --huge] [--rows drain,push] [--pin apart|together|free] [--json FILE] SMSQ TOOLS
 
 Every comparison takes turns (A B A B ...), at least three each, against one private redis-server and under one pinning.
-The standard library only.
+TOOLS is the folder of limit and sqlite, built of the C files here. The standard library only.
 """
 
 import argparse
@@ -18,13 +18,16 @@ import time
 
 from tools import Bench, Redis, median
 
-ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "crash"]
+ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash"]
 
 
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "")
     memory = next(int(line.split()[1]) // 1024 for line in open("/proc/meminfo") if line.startswith("MemTotal"))
-    return {"cpu": model, "cores": os.cpu_count(), "memory_mb": memory, "kernel": platform.release(),
+    # Not Python's own reader of it, which came with 3.10.
+    system = next((line.split("=")[1].strip().strip('"') for line in open("/etc/os-release") if line.startswith("PRETTY_NAME=")), "")
+    return {"cpu": model, "processor": platform.machine(), "cores": os.cpu_count(), "memory_mb": memory,
+            "system": system, "kernel": platform.release(),
             "load_at_start": os.getloadavg()[0]}
 
 
@@ -34,7 +37,7 @@ def versions(smsq):
 
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     return {"smsq": first_line(smsq, "--version"), "commit": commit, "redis": first_line("redis-server", "--version"),
-            "swift": first_line("swift", "--version") if shutil.which("swift") else "", "cc": first_line("cc", "--version")}
+            "swift": first_line("swift", "--version") if shutil.which("swift") else "", "clang": first_line("clang", "--version")}
 
 
 def show(row, results):
@@ -53,8 +56,8 @@ def show(row, results):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("smsq")
-    parser.add_argument("limit")
-    parser.add_argument("--quick", action="store_true", help="small sizes: about a minute, to see that it runs")
+    parser.add_argument("tools")
+    parser.add_argument("--quick", action="store_true", help="small sizes: some three minutes, to see that it runs")
     parser.add_argument("--huge", action="store_true", help="a queue of ten million messages as well")
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--pin", default="apart", choices=["apart", "together", "free"])

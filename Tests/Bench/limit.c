@@ -1,6 +1,9 @@
 // The limit that the benchmark compares with: what Redis and hiredis allow when nothing else is done.
 //
 //   limit fill  PORT KEY COUNT BYTES   pushes messages, 1,000 a LPUSH
+//   limit push  PORT KEY COUNT BYTES MESSAGES COMMANDS
+//                                      the same, so many messages a LPUSH and so many LPUSH a round trip;
+//                                      says how fast that was, as JSON
 //   limit drain PORT KEY               claims 256 by a script and acknowledges them with the next claim, until none is left
 //   limit pop   PORT KEY COUNT         BLPOP, one message after the other; loses what it holds when it is killed
 //   limit times PORT KEY               BLPOP for ever, with a line for each message: when it came, in Unix microseconds
@@ -21,11 +24,14 @@ static void fail(const char *what) {
     exit(1);
 }
 
-static redisReply *call(int argc, const char **argv, const size_t *lengths) {
-    redisReply *reply = redisCommandArgv(redis, argc, argv, lengths);
+static redisReply *checked(redisReply *reply) {
     if (!reply) fail(redis->errstr);
     if (reply->type == REDIS_REPLY_ERROR) fail(reply->str);
     return reply;
+}
+
+static redisReply *call(int argc, const char **argv, const size_t *lengths) {
+    return checked(redisCommandArgv(redis, argc, argv, lengths));
 }
 
 // {"to":"+8613800000007","text":"Your code is 000007. xxx...","from":"ACME"}, padded to the wanted size.
@@ -37,23 +43,44 @@ static int message(char *buffer, size_t size, long number) {
     return used + sprintf(buffer + used, "%s", end);
 }
 
-static void fill(const char *key, long count, size_t bytes) {
-    enum { most = 1000 };
-    const char *argv[most + 2] = {"LPUSH", key};
-    size_t lengths[most + 2] = {5, strlen(key)};
-    char *buffer = malloc(most * (bytes + 200));
-    if (!buffer) fail("out of memory");
+static void push(const char *key, long count, size_t bytes, int messages, int commands) {
+    // Arguments and payloads are copied into hiredis' own buffer, so one command's worth of each is enough.
+    const char **argv = malloc((messages + 2) * sizeof *argv);
+    size_t *lengths = malloc((messages + 2) * sizeof *lengths);
+    char *buffer = malloc(messages * (bytes + 200));
+    if (!argv || !lengths || !buffer) fail("out of memory");
+    argv[0] = "LPUSH", lengths[0] = 5;
+    argv[1] = key, lengths[1] = strlen(key);
     for (long done = 0; done < count;) {
-        int argc = 2;
-        char *at = buffer;
-        for (; argc < most + 2 && done < count; argc++, done++) {
-            argv[argc] = at;
-            lengths[argc] = message(at, bytes, done);
-            at += lengths[argc] + 1;
+        int underway = 0;
+        for (; underway < commands && done < count; underway++) {
+            int argc = 2;
+            char *at = buffer;
+            for (; argc < messages + 2 && done < count; argc++, done++) {
+                argv[argc] = at;
+                lengths[argc] = message(at, bytes, done);
+                at += lengths[argc] + 1;
+            }
+            if (redisAppendCommandArgv(redis, argc, argv, lengths) != REDIS_OK) fail(redis->errstr);
         }
-        freeReplyObject(call(argc, argv, lengths));
+        for (; underway > 0; underway--) {
+            void *reply;
+            if (redisGetReply(redis, &reply) != REDIS_OK) fail(redis->errstr);
+            freeReplyObject(checked(reply));
+        }
     }
     free(buffer);
+    free(lengths);
+    free(argv);
+}
+
+static void timed_push(char **argv) {
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    push(argv[3], atol(argv[4]), (size_t)atol(argv[5]), atoi(argv[6]), atoi(argv[7]));
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    double seconds = ended.tv_sec - began.tv_sec + (ended.tv_nsec - began.tv_nsec) / 1e9;
+    printf("{\"messages_per_second\":%.1f}\n", atol(argv[4]) / seconds);
 }
 
 static const char script[] =
@@ -114,7 +141,8 @@ int main(int argc, char **argv) {
     if (argc < 4) fail("usage: see limit.c");
     redis = redisConnect("127.0.0.1", atoi(argv[2]));
     if (!redis || redis->err) fail(redis ? redis->errstr : "out of memory");
-    if (!strcmp(argv[1], "fill") && argc == 6) fill(argv[3], atol(argv[4]), (size_t)atol(argv[5]));
+    if (!strcmp(argv[1], "fill") && argc == 6) push(argv[3], atol(argv[4]), (size_t)atol(argv[5]), 1000, 1);
+    else if (!strcmp(argv[1], "push") && argc == 8) timed_push(argv);
     else if (!strcmp(argv[1], "drain")) drain(argv[3]);
     else if (!strcmp(argv[1], "pop") && argc == 5) pop(argv[3], atol(argv[4]), 0);
     else if (!strcmp(argv[1], "times")) pop(argv[3], 0, 1);

@@ -15,7 +15,7 @@ for path in sys.argv[1:]:
         print(f"**{row['title']}**\n\n| | median | spread | ratio | |\n|---|---|---|---|---|")
         for result in row["results"]:
             spread = f"{number(min(result['values']))} to {number(max(result['values']))}" if len(result["values"]) > 1 else ""
-            ratio = f"{result['ratio']:.3g} x {result['against'].split(' (')[0]}" if "ratio" in result else ""
+            ratio = f"{result['ratio']:.3g} × {result['against'].split(' (')[0]}" if "ratio" in result else ""
             notes = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in result["notes"].items())
             print(f"| {result['what']} | {number(result['median'])} {result['unit']} | {spread} | {ratio} | {notes} |")
         print()

@@ -113,7 +113,10 @@ class Bench:
     def __init__(self, options, row):
         self.options = options
         self.quick, self.huge = options.quick, options.huge
-        self.smsq, self.limit = os.path.abspath(options.smsq), os.path.abspath(options.limit)
+        self.smsq, folder = os.path.abspath(options.smsq), os.path.abspath(options.tools)
+        self.limit, self.sqlite = os.path.join(folder, "limit"), os.path.join(folder, "sqlite")
+        # SwiftPM builds it beside smsq.
+        self.push_api = os.path.join(os.path.dirname(self.smsq), "PushAPI")
         self.results, self.settings, self.groups = [], {}, []
         cores = sorted(os.sched_getaffinity(0))
         pin = getattr(row, "PIN", None) or options.pin
@@ -178,8 +181,18 @@ class Bench:
 
     def drained(self, count):
         """Waits until so many are settled. While messages wait it asks rarely, so as not to compete."""
-        self.wait_until(lambda: self.client("LLEN", "sms") == 0, every=0.01)
-        self.wait_until(lambda: self.sent() >= count)
+        try:
+            # Even a busy machine manages ten thousand a second.
+            self.wait_until(lambda: self.client("LLEN", "sms") == 0, every=0.01, timeout=max(300, count / 10_000))
+            self.wait_until(lambda: self.sent() >= count)
+        except TimeoutError:
+            # What a person has to know who was not there.
+            held = {key: self.client("HLEN", key) for key in self.client("KEYS", "{sms}:claimed:*")}
+            raise TimeoutError(f"{self.sent()} of {count} were sent; {self.client('LLEN', 'sms')} wait, {held} are claimed;"
+                               f" stats: {self.client('HGETALL', '{sms}:stats')};"
+                               f" leases: {self.client('ZRANGE', '{sms}:workers', 0, -1, 'WITHSCORES')};"
+                               f" Redis' time: {self.client('TIME')};"
+                               f" alive: {[child.args[3:] for child in self.children if child.poll() is None]}") from None
 
     def clear(self):
         self.client("FLUSHALL")

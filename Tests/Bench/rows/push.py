@@ -1,5 +1,6 @@
-"""Row 3: pushing, one call of the command line and a whole file."""
+"""Row 3: pushing: a call of the command line, a whole file, and the Swift API that both of them call."""
 
+import json
 import os
 import subprocess
 import time
@@ -8,13 +9,17 @@ from tools import memory_kb
 
 TITLE = "3. Push"
 
+# Those of `smsq push --file`, see BulkPush.swift: messages of a script call, script calls of a round trip.
+BATCH, CALLS_A_TRIP = 500, 8
+
 
 def run(bench):
     lines = 50_000 if bench.quick else 1_000_000
     calls = 20 if bench.quick else 100
     port = str(bench.redis.port)
     url = f"redis://127.0.0.1:{port}"
-    bench.settings.update(lines=lines, bytes=120, calls=calls)
+    bench.settings.update(lines=lines, bytes=120, calls=calls, one_by_one=lines // 20, pipelined=lines // 5, batch=BATCH,
+                          calls_a_trip=CALLS_A_TRIP)
 
     # The lines of the file are the messages that `limit fill` makes.
     bench.fill(lines)
@@ -59,6 +64,25 @@ def run(bench):
             raise RuntimeError("the file was not pushed")
         return count / seconds, {"peak_mb": peak / 1024}
 
+    def timed(count, *command):
+        """A program that says itself how fast it was, from its first message on."""
+        process = bench.run(*command, stdout=subprocess.PIPE, text=True)
+        output, _ = process.communicate()
+        # PushAPI pushes one more, to have its script loaded.
+        if process.returncode != 0 or bench.client("LLEN", "sms") - count not in (0, 1):
+            raise RuntimeError(f"{command[0]} did not push {count} messages")
+        return json.loads(output)["messages_per_second"]
+
+    def in_c(count, messages, commands):
+        return lambda: timed(count, bench.limit, "push", port, "sms", count, 120, messages, commands)
+
+    def in_swift(count, messages, calls):
+        return lambda: timed(count, bench.push_api, url, count, 120, messages, calls)
+
+    for count, size, calls, name in ((lines // 20, 1, 1, "one by one"), (lines // 5, 1, 64, "64 a round trip"),
+                                     (lines // 5, BATCH, CALLS_A_TRIP, f"{BATCH} a call, {CALLS_A_TRIP} calls a round trip")):
+        bench.compare("msg/s", {f"C, LPUSH, {name}": in_c(count, size, calls),
+                                f"Swift API, {name}": in_swift(count, size, calls)})
     bench.compare("msg/s", {
         "redis-benchmark -P 64 -c 1 LPUSH": blast,
         f"smsq push --file, {lines:,} lines": lambda: ours(path, lines),
