@@ -1,12 +1,13 @@
 import Glibc
 import Logging
 import SMS
+import Worker
 
 /// Writes each log entry as one line: `2026-11-22T12:00:00.123Z info event=sent id=... queue=sms` or the same as JSON.
 ///
 /// A worker's log is its only face, so the lines are made for people who tail them and for scripts that split them: the
 /// fields come in one order, whatever order the code named them in.
-struct EventLog: LogHandler {
+struct EventLog: LogHandler, LogOutput {
   enum Format: String, Sendable, CaseIterable {
     case text, json
   }
@@ -26,6 +27,9 @@ struct EventLog: LogHandler {
       return Self.line(format, .warning, "log-dropped", fields)
     }
   }
+
+  /// Waits, for a twentieth of a second at most, until the lines are out.
+  func flushed() async -> Int? { await writer.flushed(within: .milliseconds(50)) }
 
   /// Waits, for a second at most, until the lines are out.
   func flush() { writer.flush(timeout: .seconds(1)) }
