@@ -16,8 +16,8 @@ package protocol LogOutput: Sendable {
   func flushed() async -> Int?
 }
 
-// Dead letters over their bounds: first into the log, then out of Redis. A crash in between has them logged twice; no
-// other order has them logged at all events.
+// Dead letters over their bounds: first into the log, then out of Redis. A crash in between has them logged twice; in the
+// other order it would lose them.
 extension Worker {
   /// How many calls one step makes at most: a bound that was lowered by a hundred thousand must not hold up the lease.
   private static let mostDropsPerStep = 5

@@ -191,6 +191,20 @@ struct DropTests {
     }
   }
 
+  @Test("What was logged is removed, though hundreds of the same millisecond have come in before it")
+  func overtaken() async throws {
+    let test = TestQueue(on: try await .shared())
+    try await test.run("ZADD {sms}:dead 1000 z 2000 last")
+    let bounds = DeadLetterBounds(count: 1, age: nil)
+    let handedOut = try await test.queue.drop([], keeping: bounds, for: .own, lease: .seconds(60))
+    #expect(handedOut == [bytes("z")])
+    for number in 0..<250 { try await test.run("ZADD {sms}:dead 1000 a\(number)") }
+    let next = try await test.queue.drop([bytes("z")], keeping: bounds, for: .own, lease: .seconds(60))
+    #expect(next?.count == 100)
+    #expect(try await test.run("ZSCORE {sms}:dead z") == .null)
+    #expect(try await test.queue.inspect().counters == ["dead_dropped": 1])
+  }
+
   @Test("Many go a hundred at a time, each one handed out once")
   func many() async throws {
     let test = TestQueue(on: try await .shared())

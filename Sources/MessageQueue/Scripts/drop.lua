@@ -36,18 +36,21 @@ local function over()
   return letters
 end
 
-if #ARGV > 4 then
-  local logged, gone = {}, {}
-  for position = 5, #ARGV do
-    logged[ARGV[position]] = true
-  end
-  for _, letter in ipairs(over()) do
-    if logged[letter] then gone[#gone + 1] = letter end
-  end
-  if #gone > 0 then
-    redis.call('ZREM', dead, unpack(gone))
-    redis.call('HINCRBY', stats, 'dead_dropped', #gone)
-  end
+-- Not whether it is among those that would be handed out now: letters of one millisecond stand by their names, so that a
+-- hundred others may have come in before it.
+local function is_over(letter)
+  local died = redis.call('ZSCORE', dead, letter)
+  if not died then return false end
+  return age > 0 and tonumber(died) <= now - age
+    or most > 0 and redis.call('ZRANK', dead, letter) < redis.call('ZCARD', dead) - most
+end
+
+local gone = {}
+for position = 5, #ARGV do
+  if is_over(ARGV[position]) then gone[#gone + 1] = ARGV[position] end
+end
+if #gone > 0 then
+  redis.call('HINCRBY', stats, 'dead_dropped', redis.call('ZREM', dead, unpack(gone)))
 end
 
 local letters = over()
