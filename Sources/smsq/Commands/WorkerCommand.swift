@@ -202,15 +202,21 @@ final class SignalHandlers {
     ])
   }
 
+  /// Returns when it listens: a signal that comes before a source is registered, which Dispatch does in its own time, is
+  /// lost, and whoever sees the first sign of life must be able to stop it.
   init(_ actions: [(Int32, @Sendable () -> Void)]) {
+    let registrations = DispatchGroup()
     sources = actions.map { number, action in
       // The default action would end or stop the process before the source is asked.
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
       source.setEventHandler(handler: action)
+      registrations.enter()
+      source.setRegistrationHandler { registrations.leave() }
       source.resume()
       return source
     }
+    registrations.wait()
   }
 
   func cancel() { for source in sources { source.cancel() } }
