@@ -60,14 +60,18 @@ test: ## Build and run the tests
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
 
-# In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch.
+# In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch. The
+# smsq that tests start is watched as well: what it says goes to standard error, which they look at.
 TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
-  swift test --sanitize thread --scratch-path .build-tsan
+  SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
+  swift test --skip-build --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server
-	$(TSAN) --filter 'SMSTests|RedisClientTests|MessageQueueTests|WorkerTests|smsqTests'
-	$(TSAN) --skip-build --filter EveryByteTests
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3
+	swift build --build-tests --sanitize thread --scratch-path .build-tsan
+	$(TSAN) --filter '$(PURE_TESTS)'
+	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests)\.'
+	$(TSAN) --filter 'EveryByteTests|DeadLetterFaultTests'
 
 SOAK_SECONDS ?= 600
 

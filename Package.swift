@@ -37,6 +37,7 @@ let package = Package(
       resources: [
         .embedInCode("Scripts/audit.lua"),
         .embedInCode("Scripts/claim.lua"),
+        .embedInCode("Scripts/drop.lua"),
         .embedInCode("Scripts/enqueue.lua"),
         .embedInCode("Scripts/fence.lua"),
         .embedInCode("Scripts/inspect.lua"),

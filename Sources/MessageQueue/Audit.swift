@@ -37,6 +37,7 @@ extension MessageQueue {
       .audit,
       keys: [
         keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.paused, keys.workers, keys.turns, keys.health,
+        keys.dropping,
       ]
     )
     call.append(keys.claimedPrefix)

@@ -19,6 +19,7 @@ extension RedisScript {
   static let enqueue = RedisScript(name: "enqueue", source: PackageResources.enqueue_lua)
   static let claim = RedisScript(name: "claim", source: PackageResources.claim_lua)
   static let settle = RedisScript(name: "settle", source: PackageResources.settle_lua)
+  static let drop = RedisScript(name: "drop", source: PackageResources.drop_lua)
   static let join = RedisScript(name: "join", source: PackageResources.join_lua)
   static let renew = RedisScript(name: "renew", source: PackageResources.renew_lua)
   static let fence = RedisScript(name: "fence", source: PackageResources.fence_lua)

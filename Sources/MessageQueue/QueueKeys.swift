@@ -21,6 +21,8 @@ package struct QueueKeys: Sendable {
   package let turns: String
   /// Hash: life -> when a claim of its last succeeded, Unix ms.
   package let health: String
+  /// String with an expiry: the life that was handed dead letters to be logged, while others are handed none.
+  package let dropping: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -36,6 +38,7 @@ package struct QueueKeys: Sendable {
     workers = "\(tag):workers"
     turns = "\(tag):turns"
     health = "\(tag):health"
+    dropping = "\(tag):dropping"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

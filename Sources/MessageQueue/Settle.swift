@@ -33,27 +33,6 @@ package struct Settlement: Sendable, Equatable {
   }
 }
 
-/// Bounds of the dead letters.
-package struct DeadLetterBounds: Sendable, Equatable {
-  /// Nil for no bound.
-  package var count: Int?
-  package var age: Duration?
-
-  package init(count: Int?, age: Duration?) {
-    self.count = count
-    self.age = age
-  }
-}
-
-package struct SettleAnswer: Sendable, Equatable {
-  /// Redis' time, Unix ms.
-  package var now: Int64
-  /// How many of the claims were still there. Fewer than asked: those were settled before, or are lost.
-  package var settled: Int
-  /// Dead letters that fell off because of the bounds, oldest first: to be logged whole, nobody else has them now.
-  package var dropped: [Element]
-}
-
 /// Whose claims are settled.
 package enum ClaimHolder: Sendable, Equatable {
   /// The caller's own.
@@ -71,13 +50,10 @@ package enum ClaimHolder: Sendable, Equatable {
 extension MessageQueue {
   /// Records outcomes. May be repeated: a claim is settled once however often it is asked for.
   ///
-  /// - Returns: nil when the claims are not the caller's any more; nothing was done then.
-  package func settle(
-    _ settlements: [Settlement],
-    of holder: ClaimHolder,
-    bounds: DeadLetterBounds
-  ) async throws(RedisError) -> SettleAnswer? {
-    try settleAnswer(try await connection.call(settleCall(settlements, of: holder, bounds: bounds)))
+  /// - Returns: how many of the claims were still there: fewer than asked for where some were settled before, or are lost.
+  ///   Nil when the claims are not the caller's any more; nothing was done then.
+  package func settle(_ settlements: [Settlement], of holder: ClaimHolder) async throws(RedisError) -> Int? {
+    try settleAnswer(try await connection.call(settleCall(settlements, of: holder)))
   }
 
   /// Counts outcomes that came too late to be recorded, because the claims had become another's.
@@ -91,24 +67,19 @@ extension MessageQueue {
   /// - Returns: nil for a part when the life is not registered any more.
   package func turn(
     settling settlements: [Settlement],
-    claiming request: ClaimRequest,
-    bounds: DeadLetterBounds
-  ) async throws(RedisError) -> (settled: SettleAnswer?, claimed: ClaimAnswer?) {
+    claiming request: ClaimRequest
+  ) async throws(RedisError) -> (settled: Int?, claimed: ClaimAnswer?) {
     if settlements.isEmpty {
       let reply = try await connection.call(claimCall(request))
-      return (SettleAnswer(now: 0, settled: 0, dropped: []), try claimAnswer(reply, to: request))
+      return (0, try claimAnswer(reply, to: request))
     }
     let replies = try await connection.call([
-      settleCall(settlements, of: .own(request.life), bounds: bounds), claimCall(request),
+      settleCall(settlements, of: .own(request.life)), claimCall(request),
     ])
     return (try settleAnswer(replies[0]), try claimAnswer(replies[1], to: request))
   }
 
-  private func settleCall(
-    _ settlements: [Settlement],
-    of holder: ClaimHolder,
-    bounds: DeadLetterBounds
-  ) -> ScriptCall {
+  private func settleCall(_ settlements: [Settlement], of holder: ClaimHolder) -> ScriptCall {
     var call = ScriptCall(
       .settle,
       keys: [
@@ -120,8 +91,6 @@ extension MessageQueue {
     case .own: call.append("owner")
     case .fenced: call.append("fenced")
     }
-    call.append(bounds.count ?? 0)
-    call.append(bounds.age?.milliseconds ?? 0)
 
     let sent = settlements.filter { $0.verb == .sent }
     call.append(sent.count)
@@ -149,14 +118,9 @@ extension MessageQueue {
     call.append(element?.sealed ?? [])
   }
 
-  private func settleAnswer(_ reply: RedisReply) throws(RedisError) -> SettleAnswer? {
+  private func settleAnswer(_ reply: RedisReply) throws(RedisError) -> Int? {
     let fields = try reply.elements(1, of: .settle)
     if fields[0].integer == 0 { return nil }
-    let head = try reply.elements(3, of: .settle)
-    return SettleAnswer(
-      now: head[1].integer ?? 0,
-      settled: Int(head[2].integer ?? 0),
-      dropped: fields.dropFirst(3).map { Element($0.bytes ?? []) }
-    )
+    return Int(try reply.elements(2, of: .settle)[1].integer ?? 0)
   }
 }

@@ -35,6 +35,12 @@ final class QueueSession {
   var unsettled: [Finished] = []
   /// How many outcomes could not be recorded and are still to be counted in Redis.
   var lostOutcomes = 0
+  /// Something was buried: there may be more dead letters than the bounds allow.
+  var mayHaveSurplus = false
+  /// Dead letters over the bounds that are in the log, and are to be removed.
+  var loggedSurplus: [[UInt8]] = []
+  /// Before this, no dead letter is dropped.
+  var dropAt: ContinuousClock.Instant
   /// Lives whose claims this worker takes back, and why.
   var toRecover: [WorkerLife: RecoverReason] = [:]
 
@@ -71,7 +77,7 @@ final class QueueSession {
     self.bellConnection = bellConnection
     bell = MessageQueue(queue.name, on: bellConnection)
     let now = ContinuousClock.now
-    (renewAt, renewedAt, takeOverAt, retryAt) = (now, now, now, now)
+    (renewAt, renewedAt, takeOverAt, retryAt, dropAt) = (now, now, now, now, now)
   }
 }
 

@@ -74,18 +74,18 @@ extension Worker {
       return
     }
     let settlements = claims.map { recovered($0) }
-    let answer = try await session.queue.settle(settlements, of: .fenced(life), bounds: options.deadLetters)
+    noteBurials(settlements, session)
+    let settled = try await session.queue.settle(settlements, of: .fenced(life))
     session.mayHaveMessages = true
-    if answer?.settled == claims.count { reportBuried(zip(claims, settlements), session) }
+    if settled == claims.count { reportBuried(zip(claims, settlements), session) }
     logger.warning(
       "recovered",
       metadata: [
         "queue": "\(session.queue.name)",
         "from": "\(life.id)",
-        "messages": "\(answer?.settled ?? 0)",
+        "messages": "\(settled ?? 0)",
       ]
     )
-    reportDropped(answer?.dropped ?? [], session)
   }
 
   private func reportBuried(_ recovered: some Sequence<(ClaimedMessage, Settlement)>, _ session: QueueSession) {

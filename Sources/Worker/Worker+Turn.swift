@@ -52,15 +52,16 @@ extension Worker {
     session.unanswered?.isRepeat = true
     // Set before the call: a bell that rings during it must not be forgotten.
     if turn.request.limit > 0 { session.mayHaveMessages = false }
+    let settlements = turn.settling.map(\.settlement)
+    noteBurials(settlements, session)
     let answer = try await session.queue.turn(
-      settling: turn.settling.map(\.settlement),
-      claiming: turn.request,
-      bounds: options.deadLetters
+      settling: settlements,
+      claiming: turn.request
     )
     session.unanswered = nil
 
     if let settled = answer.settled {
-      note(settled, of: turn, session)
+      note(settled: settled, of: turn, session)
     } else {
       session.unsettled = turn.settling + session.unsettled
     }
@@ -122,30 +123,15 @@ extension Worker {
     }
   }
 
-  private func note(_ answer: SettleAnswer, of turn: QueueSession.Turn, _ session: QueueSession) {
+  private func note(settled: Int, of turn: QueueSession.Turn, _ session: QueueSession) {
     // A repeat finds settled what the first call settled, so it cannot tell what is missing.
-    if answer.settled < turn.settling.count && !turn.isRepeat {
+    if settled < turn.settling.count && !turn.isRepeat {
       logger.error(
         "claims-missing",
         metadata: [
           "queue": "\(session.queue.name)",
-          "missing": "\(turn.settling.count - answer.settled)",
+          "missing": "\(turn.settling.count - settled)",
           "of": "\(turn.settling.map(\.messageID).joined(separator: ","))",
-        ]
-      )
-    }
-    reportDropped(answer.dropped, session)
-  }
-
-  /// Dead letters that fell off are in nobody's keeping any more: the log gets them whole.
-  func reportDropped(_ dropped: [Element], _ session: QueueSession) {
-    for element in dropped {
-      logger.error(
-        "dead-dropped",
-        metadata: [
-          "queue": "\(session.queue.name)",
-          "reason": "\(element.reason ?? "")",
-          "payload": "\(String(decoding: element.payload, as: UTF8.self))",
         ]
       )
     }

@@ -26,6 +26,7 @@ package actor Worker {
   let options: WorkerOptions
   let handler: any MessageHandler
   let logger: Logger
+  let output: (any LogOutput)?
   let dispatcher: Dispatcher
   package nonisolated let control = WorkerControl()
 
@@ -50,17 +51,21 @@ package actor Worker {
   var abortUntil: ContinuousClock.Instant?
   var successor: WorkerLife?
 
-  /// - Parameter queues: in the order of their priority, the most urgent first.
+  /// - Parameters:
+  ///   - queues: in the order of their priority, the most urgent first.
+  ///   - output: where the logger's lines go; nil for one that has each line written when it returns.
   package init(
     queues: [QueueName],
     redis: RedisEndpoint,
     handler: any MessageHandler,
     options: WorkerOptions,
-    logger: Logger
+    logger: Logger,
+    output: (any LogOutput)? = nil
   ) {
     self.options = options
     self.handler = handler
     self.logger = logger
+    self.output = output
     dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { [control] in control.ring() }
     // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
     let commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: options.lease / 2))
@@ -147,6 +152,7 @@ package actor Worker {
     try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
+    try await dropSurplus(session)
     if session.lostOutcomes > 0 {
       try await session.queue.count(lost: session.lostOutcomes)
       session.lostOutcomes = 0
@@ -158,7 +164,8 @@ package actor Worker {
   /// Whether the loop must go round again without waiting for the bell.
   private func hasWork(_ session: QueueSession) -> Bool {
     ContinuousClock.now >= session.retryAt
-      && (needsTurn(session) || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister)
+      && (needsTurn(session) || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister
+        || mayDrop(session))
   }
 
   /// Rings when the time is over.

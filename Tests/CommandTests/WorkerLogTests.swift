@@ -113,6 +113,27 @@ struct WorkerLogTests {
     #expect(try await bench.violations().isEmpty)
   }
 
+  @Test("A reader that stalls loses no dead letter: those over the bound stay until their lines are written")
+  func stalledReaderOfLetters() async throws {
+    let bench = try await Bench()
+    let count = 3_000
+    let letters = (0..<count).map { #"{"to":"+15005550002","text":"hello","id":"m\#($0)"}"# }
+    let worker = try bench.worker("--dead-max", "10", "--lease", "1s", readsOutput: false)
+    let push = try await bench.smsq("push", "--file", "-", input: letters.joined(separator: "\n"))
+    #expect(push.code == 0)
+    try await eventually("all are dead") { try await bench.counts().counters["dead_total"] == count }
+    // Longer than until the worker tries again. The pipe holds 64 KiB, some hundreds of lines.
+    try await Task.sleep(for: .seconds(3))
+    #expect(try await bench.counts().dead > count / 2)
+    worker.readOutput()
+    try await eventually("they fall off") { try await bench.counts().dead == 10 }
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(Set(worker.log("dead-dropped").map { $0["id"] }).count == count - 10)
+    #expect(worker.log("log-dropped").isEmpty)
+    #expect(try await bench.violations().isEmpty)
+  }
+
   @Test("A reader that is gone does not end the worker")
   func noReader() async throws {
     let bench = try await Bench()

@@ -22,11 +22,9 @@ extension FaultTests {
 
         let life = WorkerLife(name: "w")
         _ = try await cut.join(life, lease: .seconds(60))
-        let bounds = DeadLetterBounds(count: nil, age: nil)
         let first = try await cut.turn(
           settling: [],
-          claiming: .init(life: life, firstNumber: 0, limit: 2),
-          bounds: bounds
+          claiming: .init(life: life, firstNumber: 0, limit: 2)
         )
         let claimed = try #require(first.claimed).messages
         let settlements = [
@@ -35,11 +33,11 @@ extension FaultTests {
         ]
         // From here on every byte: the scripts are loaded, so these are the replies of settle and claim alone.
         let second = ClaimRequest(life: life, firstNumber: 2, limit: 2)
-        _ = try await cut.settle([], of: .own(life), bounds: bounds)
+        _ = try await cut.settle([], of: .own(life))
         proxy.arm(.cut, afterReplyBytes: length)
-        var answer: (settled: SettleAnswer?, claimed: ClaimAnswer?)?
+        var answer: (settled: Int?, claimed: ClaimAnswer?)?
         for _ in 0..<3 where answer == nil {
-          answer = try? await cut.turn(settling: settlements, claiming: second, bounds: bounds)
+          answer = try? await cut.turn(settling: settlements, claiming: second)
         }
         #expect(answer?.claimed?.messages.count == 2, "cut at byte \(length)")
         #expect(answer?.claimed?.messages.map(\.claimID) == [2, 3].map(life.claimID), "cut at byte \(length)")

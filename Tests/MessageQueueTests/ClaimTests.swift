@@ -14,7 +14,7 @@ struct ClaimTests {
   ) -> @Sendable (MessageQueue) async throws -> String {
     let request = ClaimRequest(life: .own, firstNumber: firstNumber, limit: limit)
     return { queue in
-      let turn = try await queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+      let turn = try await queue.turn(settling: [], claiming: request)
       return turn.claimed.map { Self.shown($0) } ?? "not registered"
     }
   }

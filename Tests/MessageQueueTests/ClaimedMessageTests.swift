@@ -8,7 +8,7 @@ struct ClaimedMessageTests {
   private func claim(_ limit: Int, from test: TestQueue, number: Int = 0) async throws -> [ClaimedMessage] {
     _ = try await test.queue.join(.own, lease: .seconds(60))
     let request = ClaimRequest(life: .own, firstNumber: number, limit: limit)
-    let turn = try await test.queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+    let turn = try await test.queue.turn(settling: [], claiming: request)
     return try #require(turn.claimed).messages
   }
 

@@ -21,6 +21,8 @@ private struct RandomWorker {
   var life: WorkerLife
   var nextNumber = 0
   var hand: [ClaimedMessage] = []
+  /// Dead letters over the bounds that it was handed, and has logged.
+  var logged: [[UInt8]] = []
 }
 
 /// Calls verbs at random, as workers that crash, stall and repeat themselves would.
@@ -34,7 +36,7 @@ private struct RandomWalk {
 
   mutating func step() async throws {
     let index = Int.random(in: workers.indices, using: &generator)
-    switch Int.random(in: 0..<14, using: &generator) {
+    switch Int.random(in: 0..<16, using: &generator) {
     case 0: try await pushPlainly()
     case 1...2: try await enqueue()
     case 3...6: try await turn(index)
@@ -44,6 +46,7 @@ private struct RandomWalk {
     case 10: try await begin(index)
     case 11: _ = try await test.queue.revive(try await someDead())
     case 12: _ = try await test.queue.remove(try await someDead())
+    case 13...14: try await drop(index)
     default: try await makeDue()
     }
   }
@@ -80,9 +83,9 @@ private struct RandomWalk {
       firstNumber: worker.nextNumber,
       limit: Int.random(in: 0...4, using: &generator)
     )
-    var answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
+    var answer = try await test.queue.turn(settling: settlements, claiming: request)
     if Bool.random(using: &generator) {
-      answer = try await test.queue.turn(settling: settlements, claiming: request, bounds: bounds)
+      answer = try await test.queue.turn(settling: settlements, claiming: request)
     }
     let settled = Set(settlements.map(\.claimID))
     worker.hand.removeAll { settled.contains($0.claimID) }
@@ -108,7 +111,17 @@ private struct RandomWalk {
     let lives = try await test.queue.inspect().workers.map(\.life)
     guard let life = lives.randomElement(using: &generator) else { return }
     guard let claims = try await test.queue.fence(life, superseded: true, limit: 2) else { return }
-    _ = try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life), bounds: bounds)
+    _ = try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life))
+  }
+
+  /// Removes what it was handed before, or tells nobody and is handed the same again; now and then all a second time.
+  private mutating func drop(_ index: Int) async throws {
+    let worker = workers[index]
+    let logged = Bool.random(using: &generator) ? worker.logged : []
+    for _ in 0...Int.random(in: 0...1, using: &generator) {
+      let letters = try await test.queue.drop(logged, keeping: bounds, for: worker.life, lease: .milliseconds(5))
+      workers[index].logged = letters ?? []
+    }
   }
 
   /// One or two dead letters, and now and then one that is there no more.

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Settle")
 struct SettleTests {
-  @Test("Settle", arguments: verbs + holders + bounds + full + refused)
+  @Test("Settle", arguments: verbs + holders + full + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
   private enum Outcome { case sent, expired, retry, dead, back }
@@ -14,7 +14,6 @@ struct SettleTests {
   private static func settle(
     _ outcomes: (Int, Outcome)...,
     of holder: ClaimHolder = .own(.own),
-    keeping bounds: DeadLetterBounds = .init(count: nil, age: nil),
     times: Int = 1
   ) -> @Sendable (MessageQueue) async throws -> String {
     let settlements = outcomes.map { number, outcome in
@@ -33,9 +32,8 @@ struct SettleTests {
     return { queue in
       var answers: [String] = []
       for _ in 1...times {
-        let answer = try await queue.settle(settlements, of: holder, bounds: bounds)
-        let dropped = answer?.dropped.map(\.shown) ?? []
-        answers.append((answer.map { "settled \($0.settled)" } ?? "lost") + dropped.map { ", dropped \($0)" }.joined())
+        let settled = try await queue.settle(settlements, of: holder)
+        answers.append(settled.map { "settled \($0)" } ?? "lost")
       }
       return answers.joined(separator: "; ")
     }
@@ -144,57 +142,6 @@ struct SettleTests {
     ),
   ]
 
-  private static let threeDead = "ZADD {sms}:dead now-60m a now-5m b now-1m c"
-
-  static let bounds: [ScriptCase] = [
-    ScriptCase(
-      "Dead letters beyond the count fall off, the oldest first, and are handed out",
-      before: holding(1) + [threeDead],
-      call: settle((0, .dead), keeping: .init(count: 2, age: nil)),
-      answer: "settled 1, dropped a, dropped b",
-      after: [
-        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_dropped=2 dead_total=1",
-        "{sms}:workers: w@5f@now+1m",
-      ]
-    ),
-    ScriptCase(
-      "Dead letters beyond the age fall off",
-      before: holding(1) + [threeDead],
-      call: settle((0, .dead), keeping: .init(count: nil, age: .seconds(240))),
-      answer: "settled 1, dropped a, dropped b",
-      after: [
-        "{sms}:dead: c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_dropped=2 dead_total=1",
-        "{sms}:workers: w@5f@now+1m",
-      ]
-    ),
-    ScriptCase(
-      "Of two bounds the narrower one counts",
-      before: holding(1) + [threeDead],
-      call: settle((0, .dead), keeping: .init(count: 1, age: .seconds(1800))),
-      answer: "settled 1, dropped a, dropped b, dropped c",
-      after: [
-        "{sms}:dead: m0<0 reason=why>@now", "{sms}:stats: dead_dropped=3 dead_total=1", "{sms}:workers: w@5f@now+1m",
-      ]
-    ),
-    ScriptCase(
-      "Nothing falls off within the bounds",
-      before: holding(1) + [threeDead],
-      call: settle((0, .dead), keeping: .init(count: 4, age: .seconds(7200))),
-      answer: "settled 1",
-      after: [
-        "{sms}:dead: a@now-60m b@now-5m c@now-1m m0<0 reason=why>@now", "{sms}:stats: dead_total=1",
-        "{sms}:workers: w@5f@now+1m",
-      ]
-    ),
-    ScriptCase(
-      "Nothing falls off when nothing died",
-      before: holding(1) + [threeDead],
-      call: settle((0, .sent), keeping: .init(count: 1, age: .seconds(60))),
-      answer: "settled 1",
-      after: ["{sms}:dead: a@now-60m b@now-5m c@now-1m", "{sms}:stats: sent=1", "{sms}:workers: w@5f@now+1m"]
-    ),
-  ]
-
   static let full: [ScriptCase] = [
     ScriptCase(
       "A full Redis lets \(Outcome.sent) and \(Outcome.retry) be recorded",
@@ -246,9 +193,7 @@ struct SettleTests {
     }
     let claims = settlements.map { "\($0.claimID) \($0.claimID)" }.joined(separator: " ")
     try await test.run("HSET {sms}:claimed:w@5f \(claims)")
-    let unbounded = DeadLetterBounds(count: nil, age: nil)
-    let answer = try await test.queue.settle(settlements, of: .own(.own), bounds: unbounded)
-    #expect(answer?.settled == 2_500)
+    #expect(try await test.queue.settle(settlements, of: .own(.own)) == 2_500)
     #expect(InvariantCheck(try await test.dump()).violations(plainPushes: 2_500) == [])
   }
 }

@@ -27,7 +27,7 @@ import Testing
       suspectAfter: 2,
       isEmptyHanded: emptyHanded
     )
-    let turn = try await test.queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+    let turn = try await test.queue.turn(settling: [], claiming: request)
     return try #require(turn.claimed)
   }
 

@@ -5,15 +5,13 @@ import Testing
 
 @Suite("Turn")
 struct TurnTests {
-  private let unbounded = DeadLetterBounds(count: nil, age: nil)
-
   @Test("A turn settles and claims in one round trip, and may be repeated")
   func turn() async throws {
     let test = TestQueue(on: try await .shared())
     _ = try await test.queue.join(.own, lease: .seconds(60))
     try await test.run("LPUSH sms a b c")
     var request = ClaimRequest(life: .own, firstNumber: 0, limit: 2)
-    var turn = try await test.queue.turn(settling: [], claiming: request, bounds: unbounded)
+    var turn = try await test.queue.turn(settling: [], claiming: request)
     let hand = try #require(turn.claimed).messages
     #expect(shown(hand) == "00=a 01=b")
 
@@ -22,8 +20,8 @@ struct TurnTests {
     ]
     request = ClaimRequest(life: .own, firstNumber: 2, limit: 5)
     for isRepeat in [false, true] {
-      turn = try await test.queue.turn(settling: settlements, claiming: request, bounds: unbounded)
-      #expect(turn.settled?.settled == (isRepeat ? 0 : 2))
+      turn = try await test.queue.turn(settling: settlements, claiming: request)
+      #expect(turn.settled == (isRepeat ? 0 : 2))
       // What was given back is claimed again, with the id of its first claim.
       #expect(turn.claimed.map { shown($0.messages) } == "02=b<5f-0000000001> 03=c")
     }
@@ -39,8 +37,7 @@ struct TurnTests {
     let before = try await test.dump().lines
     let turn = try await test.queue.turn(
       settling: [Settlement(claimID: WorkerLife.own.claimID(0), .sent)],
-      claiming: ClaimRequest(life: .own, firstNumber: 1, limit: 5),
-      bounds: unbounded
+      claiming: ClaimRequest(life: .own, firstNumber: 1, limit: 5)
     )
     #expect(turn.settled == nil)
     #expect(turn.claimed == nil)
@@ -56,14 +53,14 @@ struct TurnTests {
     _ = try await test.queue.join(.own, lease: .seconds(600))
     let claim = ClaimRequest(life: .own, firstNumber: 0, limit: 4)
     let hand = try #require(
-      try await test.queue.turn(settling: [], claiming: claim, bounds: unbounded).claimed
+      try await test.queue.turn(settling: [], claiming: claim).claimed
     ).messages
     let settlements = [
       Settlement(claimID: hand[0].claimID, .sent),
       Settlement(claimID: hand[1].claimID, .dead(hand[1].element(reason: "why"))),
       Settlement(claimID: hand[2].claimID, .retry(hand[2].element(failures: 1), after: .seconds(600))),
     ]
-    _ = try await test.queue.settle(settlements, of: .own(.own), bounds: unbounded)
+    _ = try await test.queue.settle(settlements, of: .own(.own))
     let before = try await test.dump()
     try await server.restart()
     _ = try? await test.redis.run(RedisCommand("PING"))

@@ -55,8 +55,7 @@ struct WaitTests {
     #expect(refusal == nil)
     #expect(claimed?.messages.map(\.payload) == [bytes("a"), bytes("b")])
     #expect(claimed?.nextNumber == 2)
-    let bounds = DeadLetterBounds(count: nil, age: nil)
-    let repeated = try await test.queue.turn(settling: [], claiming: request, bounds: bounds).claimed
+    let repeated = try await test.queue.turn(settling: [], claiming: request).claimed
     #expect(repeated?.messages == claimed?.messages)
   }
 

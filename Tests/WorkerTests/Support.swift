@@ -73,6 +73,11 @@ final class LogBook: Sendable {
   func count(_ event: String) -> Int { lines.withLock { $0.filter { $0.event == event }.count } }
 
   func fields(_ event: String) -> Logger.Metadata? { lines.withLock { $0.last { $0.event == event }?.fields } }
+
+  /// One field of each line of an event.
+  func values(_ event: String, _ field: String) -> [String] {
+    lines.withLock { $0.filter { $0.event == event }.map { "\($0.fields[field] ?? "")" } }
+  }
 }
 
 /// A worker on one queue of a test, running until the test ends it.
@@ -86,6 +91,7 @@ struct RunningWorker: Sendable {
     on server: RedisServer,
     _ handler: TestHandler,
     name: String = "worker",
+    output: (any LogOutput)? = nil,
     _ adjust: (inout WorkerOptions) -> Void = { _ in }
   ) {
     var options = WorkerOptions(name: name)
@@ -97,7 +103,8 @@ struct RunningWorker: Sendable {
       redis: server.endpoint,
       handler: handler,
       options: options,
-      logger: log.logger
+      logger: log.logger,
+      output: output
     )
     self.worker = worker
     task = Task { await worker.run() }

@@ -11,7 +11,7 @@ import Testing
   private func crash(_ life: WorkerLife, on queue: TestQueue, lease: Duration) async throws {
     _ = try await queue.queue.join(life, lease: lease)
     let request = ClaimRequest(life: life, firstNumber: 0, limit: 500)
-    let answer = try await queue.queue.turn(settling: [], claiming: request, bounds: .init(count: nil, age: nil))
+    let answer = try await queue.queue.turn(settling: [], claiming: request)
     #expect(answer.claimed?.messages.isEmpty == false)
   }
 
@@ -122,8 +122,7 @@ import Testing
     let claims = try #require(try await queue.queue.fence(life, superseded: true))
     _ = try await queue.queue.settle(
       claims.map { Settlement(claimID: $0.claimID, .dead($0.element(reason: "taken over"))) },
-      of: .fenced(life),
-      bounds: .init(count: nil, age: nil)
+      of: .fenced(life)
     )
     gate.open()
     try await eventually("it noticed") { worker.log.count("lease-lost") == 1 && worker.log.count("outcome-lost") == 1 }

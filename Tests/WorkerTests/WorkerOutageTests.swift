@@ -85,7 +85,7 @@ import Testing
     try await eventually("the other queue goes on") { try await sound.counter("sent") == 1 }
     try await broken.run("DEL {sms}:dead")
     try await eventually("it is settled when the key is gone") { try await broken.counter("dead_total") == 1 }
-    #expect(worker.log.count("queue-back") == 1)
+    try await eventually("it says that all is done") { worker.log.count("queue-back") == 1 }
     await worker.stop()
   }
 

@@ -64,23 +64,6 @@ import Testing
     #expect(lines[1] == "{sms}:stats: dead_total=1 expired=1 pushed=2")
   }
 
-  @Test("Dead letters that fall off are logged whole")
-  func dropped() async throws {
-    let server = try await RedisServer.shared()
-    let queue = TestQueue(on: server)
-    let handler = TestHandler { _ in .dead(reason: "bad") }
-    let worker = RunningWorker([queue], on: server, handler) {
-      $0.deadLetters = DeadLetterBounds(count: 1, age: nil)
-      $0.concurrency = 1
-    }
-    try await queue.push("first", "second")
-    try await queue.drained()
-    await worker.stop()
-    #expect(worker.log.count("dead-dropped") == 1)
-    #expect(worker.log.fields("dead-dropped")?["payload"] == "first")
-    #expect(try await queue.queue.inspect().dead == 1)
-  }
-
   @Test("The back-off doubles up to its bound, and any time below it may be drawn")
   func backoff() {
     let backoff = Backoff(base: .seconds(2), max: .seconds(60))

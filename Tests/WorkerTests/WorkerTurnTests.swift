@@ -43,12 +43,17 @@ import Testing
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     let inHand = Mutex((now: 0, most: 0))
+    let full = Gate()
     try await queue.push((1...500).map { "m\($0)" })
     let handler = TestHandler { _ in
-      inHand.withLock {
+      let most = inHand.withLock {
         $0.now += 1
         $0.most = max($0.most, $0.now)
+        return $0.most
       }
+      // None ends before all that may be are in hand, however slowly they start.
+      if most == 20 { full.open() }
+      _ = await full.pass()
       try? await Task.sleep(for: .milliseconds(5))
       inHand.withLock { $0.now -= 1 }
       return .sent

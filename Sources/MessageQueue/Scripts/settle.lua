@@ -2,22 +2,22 @@
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 dead   5 stats   6 workers   7 claimed hash of the life
 -- ARGV  1 life   2 'owner': the life settles its own claims; 'fenced': another worker settles those of a fenced life
---       3 most dead letters to keep, 0: no bound   4 their greatest age, ms, 0: no bound
---       5 how many messages were sent   6.. their claim ids
+--       3 how many messages were sent   4.. their claim ids
 --       then four for each other outcome:
 --           verb     expired, retry, dead, back
 --           claim id
 --           delay    ms until a retry is due (Redis' clock); 0 for the others
 --           element  what to store: the payload, in its envelope; '' for expired
--- Returns {1, now, settled, dropped...}: Redis' time in ms, how many of the claims were still there, and the dead letters
---       that fell off for the bounds. {0}: the claims are not this caller's any more; nothing was done.
+-- Returns {1, settled}: how many of the claims were still there. {0}: the claims are not this caller's any more; nothing
+--       was done.
 --
 -- Keeps: each outcome is guarded by its own HDEL, so that a claim is settled once however often this is called, and each
--- first write removes. 'back' goes to the right end: given newest first, the oldest ends up next in line.
+-- first write removes. 'back' goes to the right end: given newest first, the oldest ends up next in line. Dead letters may
+-- be more than their bounds allow afterwards: what falls off must have been logged before, see drop.
 
 local list, wake, later, dead, stats, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local life, fenced = ARGV[1], ARGV[2] == 'fenced'
-local dead_count, dead_age, sent = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local sent = tonumber(ARGV[3])
 
 local lease_end = redis.call('ZSCORE', workers, life)
 if not lease_end or (tonumber(lease_end) == 0) ~= fenced then
@@ -42,12 +42,12 @@ local function count(name, by)
 end
 
 -- unpack() puts its values on Lua's stack, which takes some 8,000.
-for first = 6, 5 + sent, 1000 do
-  count('sent', redis.call('HDEL', claimed, unpack(ARGV, first, math.min(first + 999, 5 + sent))))
+for first = 4, 3 + sent, 1000 do
+  count('sent', redis.call('HDEL', claimed, unpack(ARGV, first, math.min(first + 999, 3 + sent))))
 end
 
 local returned = false
-for base = 6 + sent, #ARGV, 4 do
+for base = 4 + sent, #ARGV, 4 do
   local verb, id, delay, element = ARGV[base], ARGV[base + 1], tonumber(ARGV[base + 2]), ARGV[base + 3]
   if redis.call('HDEL', claimed, id) == 1 then
     if verb == 'retry' then
@@ -70,23 +70,7 @@ for name, by in pairs(counts) do
   redis.call('HINCRBY', stats, name, by)
 end
 
-local dropped = {}
-if counts['dead_total'] then
-  -- At most 100 a call, so that a call stays short: what is over then goes with the next ones.
-  if dead_age > 0 then
-    dropped = redis.call('ZRANGEBYSCORE', dead, '-inf', now - dead_age, 'LIMIT', 0, 100)
-  end
-  local over = redis.call('ZCARD', dead) - dead_count
-  if dead_count > 0 and over > #dropped then
-    dropped = redis.call('ZRANGE', dead, 0, math.min(over, 100) - 1)
-  end
-  if #dropped > 0 then
-    redis.call('ZREM', dead, unpack(dropped))
-    redis.call('HINCRBY', stats, 'dead_dropped', #dropped)
-  end
-end
-
 if returned and redis.call('LLEN', wake) < 8 then
   redis.call('LPUSH', wake, '1')
 end
-return {1, now, settled, unpack(dropped)}
+return {1, settled}

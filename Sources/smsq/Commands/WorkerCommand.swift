@@ -128,7 +128,8 @@ struct WorkerCommand: AsyncParsableCommand {
           showNumbers: logOptions.showNumbers
         ),
         options: options,
-        logger: logger
+        logger: logger,
+        output: log
       )
       let signals = await SignalHandlers(for: worker.control)
       defer { signals.cancel() }

@@ -7,7 +7,7 @@ import Worker
 ///
 /// A worker's log is its only face, so the lines are made for people who tail them and for scripts that split them: the
 /// fields come in one order, whatever order the code named them in.
-struct EventLog: LogHandler {
+struct EventLog: LogHandler, LogOutput {
   enum Format: String, Sendable, CaseIterable {
     case text, json
   }
@@ -27,6 +27,9 @@ struct EventLog: LogHandler {
       return line
     }
   }
+
+  /// Waits, for a twentieth of a second at most, until the lines are out.
+  func flushed() async -> Int? { await writer.flushed(within: .milliseconds(50)) }
 
   /// Waits, for a second at most, until the lines are out.
   func flush() { writer.flush(timeout: .seconds(1)) }

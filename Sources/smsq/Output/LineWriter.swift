@@ -13,7 +13,13 @@ final class LineWriter: Sendable {
 
   private struct State {
     var buffer: [UInt8] = []
+    /// Dropped since the line that last said so.
     var dropped = 0
+    /// Dropped ever.
+    var lost = 0
+    /// How many lines were taken on, and how many of those the kernel has.
+    var taken = 0
+    var written = 0
     var isWriting = false
     var broken = false
   }
@@ -53,8 +59,10 @@ final class LineWriter: Sendable {
       if state.dropped > 0 || state.buffer.count > Self.bufferLimit {
         state.buffer.removeLast(state.buffer.count - start)
         state.dropped += 1
+        state.lost += 1
         return false
       }
+      state.taken += 1
       return start == 0
     }
     if wasEmpty { wakeUps.signal() }
@@ -72,9 +80,28 @@ final class LineWriter: Sendable {
     }
   }
 
+  /// Waits until all lines so far are written, but not for longer than the timeout.
+  ///
+  /// - Returns: how many lines were dropped, ever; nil when some still wait, or nobody will ever read them.
+  func flushed(within timeout: Duration) async -> Int? {
+    let goal = state.withLock(\.taken)
+    let end = ContinuousClock.now + timeout
+    while true {
+      let (isOut, lost, broken) = state.withLock { ($0.written >= goal, $0.lost, $0.broken) }
+      if broken { return nil }
+      if isOut { return lost }
+      if ContinuousClock.now >= end { return nil }
+      // Polled: it is rare, and a signal for it would cost each write of a line.
+      try? await Task.sleep(for: .microseconds(200))
+    }
+  }
+
   private func loop() {
+    var taken = 0
     while true {
       let chunk = state.withLock { state in
+        state.written = taken
+        taken = state.taken
         var chunk = state.buffer
         state.buffer.removeAll(keepingCapacity: true)
         if state.dropped > 0 {
