@@ -4,15 +4,22 @@ import Synchronization
 
 /// Hands claimed messages to the handler, many at a time, and turns what becomes of each into a settlement and a log line.
 final class Dispatcher: Sendable {
-  /// What the messages of one claim have in common.
-  struct Claims: Sendable {
-    let life: WorkerLife
+  /// What the messages of one claim have in common: an object, because each of them carries it along.
+  final class Claims: Sendable {
+    /// Of the life that claimed them.
     let lease: LeaseClock
     let finished: FinishedBox
     /// Redis' time at the claim, Unix ms.
     let now: Int64
     /// Not to be started any more: the stop came in between.
     let isTooLate: Bool
+
+    init(lease: LeaseClock, finished: FinishedBox, now: Int64, isTooLate: Bool) {
+      self.lease = lease
+      self.finished = finished
+      self.now = now
+      self.isTooLate = isTooLate
+    }
   }
 
   private let handler: any MessageHandler
@@ -51,7 +58,7 @@ final class Dispatcher: Sendable {
     let handled = claims.isTooLate || !claims.lease.holds ? nil : await handler.handle(message, now: claims.now)
     let finished = Finished(
       settlement: settlement(of: message, handled),
-      life: claims.life,
+      lease: claims.lease,
       messageID: handled?.id ?? message.assignedID
     )
     if claims.finished.put(finished) { ring() }

@@ -84,7 +84,8 @@ final class QueueSession {
 /// One outcome, with what is needed to say whose it was if it cannot be recorded.
 struct Finished: Sendable {
   let settlement: Settlement
-  let life: WorkerLife
+  /// Of the life that claimed it.
+  let lease: LeaseClock
   /// The message's id in the log.
   let messageID: String
 }

@@ -114,11 +114,11 @@ extension Worker {
     let finished = session.finished.takeAll()
     inHand -= finished.count
     if inHand == 0 { hasSuspect = false }
-    let late = finished.filter { $0.life != session.life }
+    let late = finished.filter { $0.lease !== session.lease }
     if late.isEmpty {
       session.unsettled += finished
     } else {
-      session.unsettled += finished.filter { $0.life == session.life }
+      session.unsettled += finished.filter { $0.lease === session.lease }
       reportLost(late, session)
     }
   }
@@ -158,7 +158,6 @@ extension Worker {
     inHand += messages.count
     if messages.contains(where: { $0.history.crashes >= options.suspectAfter }) { hasSuspect = true }
     let claims = Dispatcher.Claims(
-      life: session.life,
       lease: session.lease,
       finished: session.finished,
       now: now,
