@@ -1,9 +1,3 @@
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
-
 /// A producer's message, checked and made complete, ready for the queue.
 package struct PreparedMessage: Sendable {
   package let message: TextMessage
@@ -42,7 +36,7 @@ package struct PreparedMessage: Sendable {
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
   package init(payload: [UInt8], defaults: Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
-    let id = fields.id.value ?? defaults.id ?? UUID().uuidString.lowercased()
+    let id = fields.id.value ?? defaults.id ?? RandomUUID.text()
     message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode)
     callerID = fields.id.value
     if let from = defaults.from { _ = try SenderID(from) }
