@@ -79,7 +79,9 @@ struct BulkPush {
   private func send(_ batches: [Batch]) -> Trip {
     let (queue, maxQueue, lifetime) = (queue, command.maxQueue ?? 0, command.idLifetime)
     let messages = batches.map(\.messages)
-    return Task { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
+    // Immediate: a task like any other would wait for a thread of the pool, which on one core has no other than the one that
+    // goes on to read the next lines.
+    return Task.immediate { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
   }
 
   /// Waits for an answer and counts it. Stops at the first batch that was not queued, and says which lines that leaves.
