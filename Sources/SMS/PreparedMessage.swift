@@ -89,8 +89,7 @@ private struct PayloadEdit {
     if let range = field.range {
       replaced.append((range, value))
     } else {
-      JSONText.append(field.name, to: &result)
-      result.append(UInt8(ascii: ":"))
+      JSONText.append(name: field.name, to: &result)
       JSONText.append(value, to: &result)
       result.append(UInt8(ascii: ","))
     }
