@@ -84,7 +84,8 @@ def run(bench):
 
     def our_script(producer):
         sha = producer("SCRIPT", "LOAD", script)
-        return lambda: producer("EVALSHA", sha, 4, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", 0, 0, 0, 0, PAYLOAD)
+        return lambda: producer("EVALSHA", sha, 4, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", 0, 0, 0, 0, 1,
+                                PAYLOAD)
 
     # Only the settling script is told whose claims they are, and how many messages were sent.
     def settled(command, rest):
