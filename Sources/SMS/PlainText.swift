@@ -7,7 +7,9 @@ enum PlainText {
     let raw = bytes.bytes
     while index + 8 <= raw.byteCount {
       // Never out of bounds: the loop has counted eight bytes. All bit patterns are a UInt64.
-      if holdsSpecial(unsafe raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)) { break }
+      let word = unsafe raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let marks = marksOfSpecials(in: UInt64(littleEndian: word))
+      if marks != 0 { return index + marks.trailingZeroBitCount / 8 }
       index += 8
     }
     while index < bytes.count, !isSpecial(bytes[index]) { index += 1 }
@@ -18,14 +20,14 @@ enum PlainText {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
-  /// Whether any of eight bytes is special. Subtracting n from each byte borrows into the top bit of the lowest byte that is
-  /// less than n, if that bit was not set before; a byte is equal to c where it is less than 1 after XOR with c. A borrow may
-  /// make the byte above look less, too, but only where there was one that is.
-  private static func holdsSpecial(_ word: UInt64) -> Bool {
+  /// Marks the first special one of eight bytes, the first being the lowest, with its top bit; what it marks above that one
+  /// means nothing. Subtracting n from each byte borrows into the top bit of the lowest byte that is less than n, where that
+  /// bit was not set before; a byte is c where it is less than 1 after XOR with c.
+  private static func marksOfSpecials(in word: UInt64) -> UInt64 {
     let ones: UInt64 = 0x0101_0101_0101_0101
-    func anyLess(_ word: UInt64, than limit: UInt64) -> UInt64 { (word &- ones &* limit) & ~word & (ones &* 0x80) }
+    func less(_ word: UInt64, than limit: UInt64) -> UInt64 { (word &- ones &* limit) & ~word & (ones &* 0x80) }
     let quotes = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
     let backslashes = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
-    return anyLess(word, than: 0x20) | anyLess(quotes, than: 1) | anyLess(backslashes, than: 1) != 0
+    return less(word, than: 0x20) | less(quotes, than: 1) | less(backslashes, than: 1)
   }
 }
