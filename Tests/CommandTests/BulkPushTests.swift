@@ -156,25 +156,6 @@ struct BulkPushTests {
     #expect(peaks[1] < 1.5 * peaks[0], "KiB: \(peaks)")
   }
 
-  @Test("What is sent is in Redis before the next lines are read, even on one core")
-  func oneCore() async throws {
-    let server = try await RedisServer()
-    // The first core that we may use: in a container that need not be the machine's first one.
-    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-    let cores = try #require(status.firstMatch(of: /Cpus_allowed_list:\s+(\d+)/))
-    let push = try ChildProcess(
-      "/usr/bin/taskset",
-      ["-c", String(cores.1), Smsq.path, "push", "--redis", server.url, "--file", "-"],
-      input: .open
-    )
-    // As many lines as make the first round trip. The next ones do not come, and smsq waits for them.
-    try push.write(String(repeating: #"{"to":"+8613800138000","text":"hi"}"# + "\n", count: 4_000))
-    let queue = MessageQueue(QueueName("sms")!, on: server.connection())
-    try await eventually("all of these are in") { try await queue.inspect().waiting == 4_000 }
-    try push.closeInput()
-    #expect(try await push.end().output == "4000 messages queued")
-  }
-
   @Test("When the queue becomes too long on the way, the lines that are in are told from those that are not")
   func maxQueue() async throws {
     let bench = try await Bench()
