@@ -58,7 +58,8 @@ extension MessageQueue {
   }
 
   private func enqueueCall(_ batch: [OutgoingMessage], _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
-    let callerIDs = rememberIDs > .zero ? batch.compactMap(\.callerID) : []
+    let remembers = rememberIDs > .zero
+    let callerIDs = remembers ? batch.compactMap(\.callerID) : []
     var call = ScriptCall(
       .enqueue,
       keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen)
@@ -69,8 +70,8 @@ extension MessageQueue {
     var nextIDKey = 5
     var rest = batch[...]
     while let first = rest.first {
-      let haveIDs = !callerIDs.isEmpty && first.callerID != nil
-      let run = rest.prefix { $0.due == first.due && (!callerIDs.isEmpty && $0.callerID != nil) == haveIDs }
+      let haveIDs = remembers && first.callerID != nil
+      let run = rest.prefix { $0.due == first.due && (remembers && $0.callerID != nil) == haveIDs }
       switch first.due {
       case .now: call.append(0)
       case .after(let delay): call.append(-max(0, delay.milliseconds))

@@ -49,6 +49,7 @@ package struct RedisCommand: Sendable, Equatable {
     bytes.append(UInt8(ascii: "\n"))
   }
 
+  /// Without a string in between: this is done for each argument, and a script may get thousands.
   private static func appendDigits(of number: Int, to bytes: inout [UInt8]) {
     if number > 9 { appendDigits(of: number / 10, to: &bytes) }
     bytes.append(UInt8(ascii: "0") + UInt8(number % 10))

@@ -115,14 +115,14 @@ struct EnqueueTests {
           .init(payload: bytes("a")), .init(payload: bytes("b"), callerID: "1"),
           .init(payload: bytes("c"), callerID: "2"),
           .init(payload: bytes("d")), .init(payload: bytes("e")), .init(payload: bytes("f"), callerID: "1"),
-          .init(payload: bytes("g"), callerID: "3", due: later), .init(payload: bytes("h"), due: later),
+          .init(payload: bytes("g"), callerID: "3", due: later), .init(payload: bytes("h"), due: .after(.seconds(120))),
           .init(payload: bytes("i"), callerID: "3", due: later), .init(payload: bytes("j"), callerID: "4"),
         ]
         return "\(try await queue.enqueue(batch, rememberIDs: .seconds(3600)))"
       },
       answer: "queued(count: 7, waiting: 6, duplicates: [2, 5, 8])",
       after: [
-        "sms: j e d b a old", "{sms}:later: g<id>@now+1m h<id>@now+1m", "{sms}:seen:1: 1 for 60m",
+        "sms: j e d b a old", "{sms}:later: g<id>@now+1m h<id>@now+2m", "{sms}:seen:1: 1 for 60m",
         "{sms}:seen:2: 1 for 30m", "{sms}:seen:3: 1 for 60m", "{sms}:seen:4: 1 for 60m", "{sms}:stats: pushed=7",
         "{sms}:wake: 1",
       ]

@@ -79,8 +79,8 @@ struct BulkPush {
   private func send(_ batches: [Batch]) -> Trip {
     let (queue, maxQueue, lifetime) = (queue, command.maxQueue ?? 0, command.idLifetime)
     let messages = batches.map(\.messages)
-    // Immediate: a task like any other would wait for a thread of the pool, which on one core has no other than the one that
-    // goes on to read the next lines.
+    // Immediate: any other task waits for a thread of the pool, and where one core is all that smsq may use, the pool's one
+    // thread goes on to read the next lines.
     return Task.immediate { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
   }
 
