@@ -81,7 +81,7 @@ bench-peers: bench-limit ## Measure beside other queues, which it installs with 
 	Tests/Bench/peers/setup.sh $(BENCH_VENV)
 	BENCH_VENV=$(BENCH_VENV) /usr/bin/python3 $(MEASURE) --rows peers --json run/bench-peers.json
 
-bench-instructions: bench-limit ## Count the worker's instructions a message, with valgrind
+bench-instructions: bench-limit ## Count the instructions of a message in the worker and of a pushed line, with valgrind
 	/usr/bin/python3 $(MEASURE) --rows instructions --json run/bench-instructions.json
 
 bench-limit: build
