@@ -58,27 +58,30 @@ extension MessageQueue {
   }
 
   private func enqueueCall(_ batch: [OutgoingMessage], _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
-    let callerIDs = rememberIDs > .zero ? batch.compactMap(\.callerID) : []
+    let remembers = rememberIDs > .zero
+    let callerIDs = remembers ? batch.compactMap(\.callerID) : []
     var call = ScriptCall(
       .enqueue,
       keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen)
     )
     call.append(maxWaiting)
     call.append(rememberIDs.milliseconds)
-    var idKey = 4
-    for message in batch {
-      switch message.due {
-      case .now: call.append("0")
+    // In runs of messages that are alike, which in most batches are all of them: the script need not look at each.
+    var nextIDKey = 5
+    var rest = batch[...]
+    while let first = rest.first {
+      let haveIDs = remembers && first.callerID != nil
+      let run = rest.prefix { $0.due == first.due && (remembers && $0.callerID != nil) == haveIDs }
+      switch first.due {
+      case .now: call.append(0)
       case .after(let delay): call.append(-max(0, delay.milliseconds))
       case .at(let time): call.append(max(0, time))
       }
-      if message.callerID != nil && !callerIDs.isEmpty {
-        idKey += 1
-        call.append(idKey)
-      } else {
-        call.append("0")
-      }
-      call.append(message.due == .now ? message.payload : Self.distinct(message.payload))
+      call.append(haveIDs ? nextIDKey : 0)
+      call.append(run.count)
+      for message in run { call.append(first.due == .now ? message.payload : Self.distinct(message.payload)) }
+      if haveIDs { nextIDKey += run.count }
+      rest = rest[run.endIndex...]
     }
     return call
   }

@@ -1,9 +1,12 @@
 /// One Redis command: its name and arguments, as bytes of any kind.
 ///
-/// The arguments lie one behind the other in one buffer, so that a command of a thousand arguments costs two allocations.
+/// The arguments lie one behind the other as they are sent (RESP bulk strings: `$`, the length, the bytes, each ended by CR
+/// LF), so that a command of a thousand arguments is written once and costs one allocation. hiredis' own formatting would
+/// look at each of them twice more, and print their lengths with printf.
 package struct RedisCommand: Sendable, Equatable {
   private(set) var bytes: [UInt8] = []
-  private(set) var lengths: [Int] = []
+  /// The number of arguments so far, the command's name among them.
+  package private(set) var count = 0
 
   /// A command from words: `RedisCommand("GET", "key")`.
   package init(_ words: String...) {
@@ -11,22 +14,46 @@ package struct RedisCommand: Sendable, Equatable {
   }
 
   package mutating func append(_ argument: String) {
-    let start = bytes.count
-    bytes.append(contentsOf: argument.utf8)
-    lengths.append(bytes.count - start)
+    // Native strings have their UTF-8 in one piece; for others a copy is made.
+    var argument = argument
+    argument.withUTF8 { append(bytes: $0) }
   }
 
   package mutating func append(_ argument: [UInt8]) {
-    bytes.append(contentsOf: argument)
-    lengths.append(argument.count)
+    argument.withUnsafeBufferPointer { append(bytes: $0) }
   }
 
   package mutating func append(_ argument: some BinaryInteger) {
     append(String(argument))
   }
 
-  /// The number of arguments so far, the command's name among them.
-  package var count: Int { lengths.count }
+  private mutating func append(bytes argument: UnsafeBufferPointer<UInt8>) {
+    Self.append("$", argument.count, to: &bytes)
+    bytes.append(contentsOf: argument)
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
+    count += 1
+  }
+
+  /// What is sent before ``bytes``: `*`, the number of all arguments, and those of the prefix.
+  func header(behind prefix: RedisCommand) -> [UInt8] {
+    var header: [UInt8] = []
+    Self.append("*", prefix.count + count, to: &header)
+    return header + prefix.bytes
+  }
+
+  private static func append(_ mark: Unicode.Scalar, _ number: Int, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: mark))
+    appendDigits(of: number, to: &bytes)
+    bytes.append(UInt8(ascii: "\r"))
+    bytes.append(UInt8(ascii: "\n"))
+  }
+
+  /// Without a string in between: this is done for each argument, and a script may get thousands.
+  private static func appendDigits(of number: Int, to bytes: inout [UInt8]) {
+    if number > 9 { appendDigits(of: number / 10, to: &bytes) }
+    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+  }
 }
 
 /// A Lua script: called by its SHA-1 (EVALSHA), sent whole (EVAL) where the server does not know it.

@@ -67,7 +67,7 @@ package actor RedisConnection {
   /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the commands may have been carried out then.
   package func run(_ pipeline: [RedisCommand]) throws(RedisError) -> [RedisReply] {
     try exchange { context throws(RedisError) in
-      for command in pipeline { try Self.append([], command, to: context) }
+      for command in pipeline { try Self.append(command, to: context) }
       return try Self.replies(pipeline.count, from: context)
     }
   }
@@ -103,15 +103,18 @@ package actor RedisConnection {
     }
     let shas = shas
     return try exchange { context throws(RedisError) in
-      if let command { try Self.append([], command, to: context) }
+      if let command { try Self.append(command, to: context) }
       for call in calls {
-        try Self.append([Self.evalsha, shas[call.script.name]!.bytes ?? []], call.operands, to: context)
+        let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
+        try Self.append(call.operands, behind: evalsha, to: context)
       }
       let first = command == nil ? 0 : 1
       var replies = try Self.replies(first + calls.count, from: context)
       for (index, call) in zip(first..., calls) {
         guard case .error(let error) = replies[index], error.code.rawValue == "NOSCRIPT" else { continue }
-        try Self.append([Self.eval, call.script.source], call.operands, to: context)
+        var eval = RedisCommand("EVAL")
+        eval.append(call.script.source)
+        try Self.append(call.operands, behind: eval, to: context)
         replies[index] = try Self.replies(1, from: context)[0]
       }
       return replies
@@ -138,9 +141,6 @@ package actor RedisConnection {
   package nonisolated func interrupt() {
     socket.interrupt()
   }
-
-  private static let evalsha = [UInt8]("EVALSHA".utf8)
-  private static let eval = [UInt8]("EVAL".utf8)
 
   /// Connects if need be, runs `body`, and closes the connection if it can no longer be trusted: after a time-out the
   /// late answer would be taken for the next command's.
@@ -172,7 +172,7 @@ package actor RedisConnection {
     redisSetTimeout(context, timeval(options.replyTimeout))
 
     for command in greeting {
-      try Self.append([], command, to: context)
+      try Self.append(command, to: context)
     }
     for case .error(let error) in try Self.replies(greeting.count, from: context) {
       // An old server or a strict ACL may refuse CLIENT SETNAME: a name is not worth failing for.
@@ -217,38 +217,19 @@ package actor RedisConnection {
     }
   }
 
-  /// Appends a command to the output buffer, with lengths, never a format string.
+  /// Appends a command to the output buffer. In two pieces, which hiredis copies one behind the other: the long one of a
+  /// thousand messages is not to be copied only to get its beginning in front.
   private static func append(
-    _ prefix: [[UInt8]],
     _ command: RedisCommand,
+    behind prefix: RedisCommand = RedisCommand(),
     to context: UnsafeMutablePointer<redisContext>
   ) throws(RedisError) {
-    let prefixBytes = prefix.flatMap { $0 }
-    let code = prefixBytes.withUnsafeBytes { prefixBytes in
-      command.bytes.withUnsafeBytes { bytes in
-        var pointers: [UnsafePointer<CChar>?] = []
-        var lengths: [Int] = []
-        pointers.reserveCapacity(prefix.count + command.count)
-        lengths.reserveCapacity(prefix.count + command.count)
-        // An empty argument needs an address too, if only one that is never read.
-        var offset = 0
-        for argument in prefix {
-          pointers.append(
-            (prefixBytes.baseAddress ?? emptyArgument).advanced(by: offset).assumingMemoryBound(to: CChar.self)
-          )
-          lengths.append(argument.count)
-          offset += argument.count
-        }
-        offset = 0
-        for length in command.lengths {
-          pointers.append((bytes.baseAddress ?? emptyArgument).advanced(by: offset).assumingMemoryBound(to: CChar.self))
-          lengths.append(length)
-          offset += length
-        }
-        return redisAppendCommandArgv(context, Int32(pointers.count), &pointers, lengths)
+    for piece in [command.header(behind: prefix), command.bytes] {
+      let code = piece.withUnsafeBytes { bytes in
+        redisAppendFormattedCommand(context, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
       }
+      if code != REDIS_OK { throw RedisError(failed: context) }
     }
-    if code != REDIS_OK { throw RedisError(failed: context) }
   }
 
   private static func replies(
@@ -266,9 +247,6 @@ package actor RedisConnection {
     return replies
   }
 }
-
-// nonisolated(unsafe) because it is never written and never read: an address for arguments of no length.
-private nonisolated(unsafe) let emptyArgument = UnsafeRawPointer(bitPattern: 1)!
 
 extension RedisError {
   /// Reads what hiredis says went wrong.

@@ -54,7 +54,7 @@ struct JSONReader {
   /// The value of the member that ``nextName()`` has named: a string, or nil for `null`.
   ///
   /// - Throws: `invalid_json`, `wrong_type`.
-  mutating func stringOrNull(of name: String) throws(MessageError) -> String? {
+  mutating func stringOrNull(of name: some CustomStringConvertible) throws(MessageError) -> String? {
     if let string = try takeString() { return string }
     guard current == UInt8(ascii: "n") else {
       try skipValue()
@@ -138,7 +138,7 @@ struct JSONReader {
     guard takeIf("\"") else { return nil }
     let start = index
     // Most strings have no escapes and are taken in one piece.
-    let end = endOfLiteralRun()
+    let end = PlainText.end(in: bytes.span, from: index)
     index = end
     if takeIf("\"") { return String(decoding: bytes[start..<end], as: UTF8.self) }
     var unescaped = Array(bytes[start..<index])
@@ -154,18 +154,6 @@ struct JSONReader {
       }
     }
     throw fault("a closing double quote")
-  }
-
-  /// Where the characters end that stand for themselves in a string.
-  private func endOfLiteralRun() -> Int {
-    let payload = bytes.span
-    var end = index
-    while end < payload.count {
-      let byte = payload[end]
-      if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
-      end += 1
-    }
-    return end
   }
 
   private mutating func takeEscape(into unescaped: inout [UInt8]) throws(MessageError) {

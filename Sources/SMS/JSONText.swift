@@ -3,12 +3,21 @@ package enum JSONText {
   /// Appends the text in double quotes. Escapes what RFC 8259 says has to be, and nothing else.
   package static func append(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
-    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+    let utf8 = text.utf8.span
+    if PlainText.end(in: utf8) == utf8.count {
       bytes.append(contentsOf: text.utf8)
     } else {
       appendEscaped(text, to: &bytes)
     }
     bytes.append(UInt8(ascii: "\""))
+  }
+
+  /// Appends a member's name, which needs no escapes, in double quotes, and the colon behind it.
+  static func append(name: StaticString, to bytes: inout [UInt8]) {
+    bytes.append(UInt8(ascii: "\""))
+    name.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    bytes.append(UInt8(ascii: "\""))
+    bytes.append(UInt8(ascii: ":"))
   }
 
   private static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {

@@ -7,9 +7,11 @@ package struct PayloadGlimpse: Sendable, Equatable {
   package let to: String?
 
   package init(_ payload: [UInt8]) {
-    let fields = try? MessageFields(payload: payload)
-    id = fields?.id.value
-    to = fields?.to.value
+    if let fields = try? MessageFields(payload: payload) {
+      (id, to) = (fields.id.value, fields.to.value)
+    } else {
+      (id, to) = (nil, nil)
+    }
   }
 
   /// The number with its middle hidden.

@@ -24,7 +24,7 @@ package struct Segmentation: Hashable, Sendable {
   /// The number of SMS, at least 1: an empty text is one empty SMS.
   package let segments: Int
 
-  /// Counts in one pass, without allocating.
+  /// Counts without allocating; a text of one SMS, as most are, in one pass.
   package init(of text: String) {
     if let gsm = Self(gsm: text.utf8.span) {
       self = gsm
@@ -42,34 +42,41 @@ package struct Segmentation: Hashable, Sendable {
   /// Nil if the text has a character outside GSM 03.38.
   private init?(gsm bytes: Span<UInt8>) {
     var units = 0
+    var index = 0
+    while index < bytes.count {
+      let (septets, length) = Self.gsmCharacter(at: index, of: bytes)
+      if septets == 0 { return nil }
+      units += septets
+      index += length
+    }
+    self.init(encoding: .gsm7, units: units, segments: units <= 160 ? 1 : Self.gsmParts(of: bytes))
+  }
+
+  /// Fills part after part, with no extension character cut in two. Only for a text of GSM 03.38.
+  private static func gsmParts(of bytes: Span<UInt8>) -> Int {
     var segments = 1
     var used = 0
     var index = 0
     while index < bytes.count {
-      let byte = bytes[index]
-      let cost: Int
-      if byte < 0x80 {
-        cost = GSM0338.septets(ascii: byte)
-        index += 1
-      } else if byte < 0xE0 {
-        // Valid UTF-8, so a lead byte below E0 has one more byte behind it.
-        cost = GSM0338.septets(twoByte: UInt16(byte) << 8 | UInt16(bytes[index + 1]))
-        index += 2
-      } else if byte == 0xE2, bytes[index + 1] == 0x82, bytes[index + 2] == 0xAC {  // euro
-        cost = 2
-        index += 3
-      } else {
-        return nil
-      }
-      if cost == 0 { return nil }
-      units += cost
-      used += cost
+      let (septets, length) = gsmCharacter(at: index, of: bytes)
+      used += septets
       if used > 153 {
         segments += 1
-        used = cost
+        used = septets
       }
+      index += length
     }
-    self.init(encoding: .gsm7, units: units, segments: units <= 160 ? 1 : segments)
+    return segments
+  }
+
+  /// The septets of the character that starts here, 0 for one outside GSM 03.38, and its bytes in UTF-8.
+  private static func gsmCharacter(at index: Int, of bytes: Span<UInt8>) -> (septets: Int, length: Int) {
+    let byte = bytes[index]
+    if byte < 0x80 { return (GSM0338.septets(ascii: byte), 1) }
+    // Valid UTF-8, so a lead byte below E0 has one more byte behind it, and E2 two.
+    if byte < 0xE0 { return (GSM0338.septets(twoByte: UInt16(byte) << 8 | UInt16(bytes[index + 1])), 2) }
+    let isEuro = byte == 0xE2 && bytes[index + 1] == 0x82 && bytes[index + 2] == 0xAC
+    return (isEuro ? 2 : 0, 3)
   }
 
   private init(ucs2 text: String) {

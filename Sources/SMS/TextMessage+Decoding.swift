@@ -38,7 +38,7 @@ extension TextMessage {
     }
   }
 
-  init(_ fields: MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
+  init(_ fields: borrowing MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
     let to = try fields.to.required()
     guard !to.isEmpty else {
       throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
@@ -66,8 +66,9 @@ extension TextMessage {
   }
 }
 
-/// A payload's fields, as they were written.
-struct MessageFields {
+/// A payload's fields, as they were written. Not copyable, because it is large and every copy would count references to six
+/// strings.
+struct MessageFields: ~Copyable {
   private(set) var to = MessageField("to")
   private(set) var text = MessageField("text")
   private(set) var from = MessageField("from")
@@ -96,13 +97,13 @@ struct MessageFields {
 }
 
 struct MessageField {
-  let name: String
+  let name: StaticString
   /// Nil where the field is missing or null.
   private(set) var value: String?
   /// Where the value stands in the payload, its quotes included; nil where the field is missing.
   private(set) var range: Range<Int>?
 
-  init(_ name: String) { self.name = name }
+  init(_ name: StaticString) { self.name = name }
 
   mutating func read(_ reader: inout JSONReader) throws(MessageError) {
     // Readers differ in which of two they take, and one of the two may be the wrong recipient.

@@ -45,11 +45,12 @@ package struct TextMessage: Sendable, Equatable {
 
   private static func segmentation(checking text: String) throws(MessageError) -> Segmentation {
     guard !text.isEmpty else { throw MessageError(.emptyText, "the text is empty: write at least one character") }
-    // NUL is in neither alphabet's printable part, and ends the text in many a provider's C code.
-    guard !text.utf8.contains(0) else {
+    let segmentation = Segmentation(of: text)
+    // NUL is in neither alphabet's printable part, so that only the other encoding can hold it, and ends the text in many a
+    // provider's C code.
+    guard segmentation.encoding == .gsm7 || !text.utf8.contains(0) else {
       throw MessageError(.invalidText, "the text holds a NUL character (U+0000): leave it out")
     }
-    let segmentation = Segmentation(of: text)
     guard segmentation.segments <= maximumSegments else {
       throw MessageError(
         .textTooLong,
@@ -61,6 +62,7 @@ package struct TextMessage: Sendable, Equatable {
   }
 
   private static func check(id: String) throws(MessageError) {
+    if isPlain(id) { return }
     let length = id.unicodeScalars.count
     guard (1...maximumIDLength).contains(length) else {
       throw MessageError(.invalidID, "the id has \(length) characters: write 1 to \(maximumIDLength), or leave it out")
@@ -68,6 +70,14 @@ package struct TextMessage: Sendable, Equatable {
     guard !id.unicodeScalars.contains(where: isControl) else {
       throw MessageError(.invalidID, "the id '\(Redacted.value(id))' holds a control character: leave it out")
     }
+  }
+
+  /// Whether the id is of printable ASCII and not too long: the usual case, in one look at its bytes.
+  private static func isPlain(_ id: String) -> Bool {
+    let bytes = id.utf8.span
+    guard (1...maximumIDLength).contains(bytes.count) else { return false }
+    for index in bytes.indices where !(0x20..<0x7F).contains(bytes[index]) { return false }
+    return true
   }
 }
 

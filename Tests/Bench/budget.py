@@ -1,6 +1,7 @@
-"""Says where a worker's time goes: perf record -g of a drain, each sample counted for the first part of the way it is in.
+"""Says where a worker's or a push's time goes: perf record -g of it, each sample counted for the first part that it is in.
 
     perf record -e cpu-clock -F 997 -g -o perf.data -- smsq worker ...     (and end the worker with SIGTERM)
+    perf record -e cpu-clock -F 997 -g -o perf.data -- smsq push --file ...
     perf script -i perf.data | swift demangle --simplified | budget.py [US]
 
 US is what a message costs on a core altogether, in microseconds, as `make bench` says; without it, shares only.
@@ -13,14 +14,19 @@ from collections import Counter
 # From the inside out: the first pattern that any frame of a sample matches takes it.
 PARTS = [
     ("the log line", r"EventLog|LineWriter|Logger\.|fields\("),
+    ("a new id", r"UUID|getentropy"),
     ("segments", r"Segmentation"),
     ("decoding and checking the message", r"TextMessage|JSONReader|MessageFields|PhoneNumber|SenderID|Timestamp"),
     ("the simulated gateway", r"SimulatedGateway|Draws|MagicNumbers"),
+    ("completing the payload", r"PayloadEdit|PreparedMessage|JSONText"),
+    ("reading lines", r"LineReader|MessageSource|BulkLine"),
     ("handling, settling in memory, lanes", r"SMSHandler|Dispatcher|Lanes|FinishedBox|LeaseClock"),
     ("reading the claims", r"claimAnswer|ClaimedMessage|Element\.|RedisReply"),
+    ("the enqueue call", r"enqueueCall|enqueue\("),
     ("writing the settlements", r"settleCall|ScriptCall|Settlement|RedisCommand"),
     ("the connection: hiredis, sockets, its thread", r"redis[A-Z]|RedisConnection|ConnectionThread|smsq_|sds"),
     ("the worker's loop", r"Worker\.|QueueSession|MessageQueue\."),
+    ("the push's loop", r"BulkPush"),
     ("Swift's runtime: tasks, switching", r"swift_task|swift::|AsyncTask|_dispatch|dispatch_"),
 ]
 

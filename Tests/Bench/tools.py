@@ -151,6 +151,16 @@ class Bench:
         # Not pinned: filling is not measured.
         subprocess.run([self.limit, "fill", str(self.redis.port), key, str(count), str(size)], check=True)
 
+    def write_messages(self, path, count):
+        """A file of the messages that `limit fill` makes."""
+        self.clear()
+        self.fill(count)
+        with open(path, "w") as file:
+            for last in range(-1, -count - 1, -10_000):
+                # The oldest is at the right end.
+                oldest = self.client("LRANGE", "sms", max(last - 9_999, -count), last)
+                file.writelines(line + "\n" for line in reversed(oldest))
+
     def worker(self, *options, log=None, **more):
         """A worker; its log is off unless a file is named."""
         command = [self.smsq, "worker", "--redis", f"redis://127.0.0.1:{self.redis.port}", *options]

@@ -107,6 +107,27 @@ struct EnqueueTests {
       ]
     ),
     ScriptCase(
+      "With and without ids, at once and later, in any order: each goes its way, and duplicates are told by their positions",
+      before: ["LPUSH sms old", "SET {sms}:seen:2 1 PX 1800000"],
+      call: { queue in
+        let later = OutgoingMessage.Due.after(.seconds(60))
+        let batch: [OutgoingMessage] = [
+          .init(payload: bytes("a")), .init(payload: bytes("b"), callerID: "1"),
+          .init(payload: bytes("c"), callerID: "2"),
+          .init(payload: bytes("d")), .init(payload: bytes("e")), .init(payload: bytes("f"), callerID: "1"),
+          .init(payload: bytes("g"), callerID: "3", due: later), .init(payload: bytes("h"), due: .after(.seconds(120))),
+          .init(payload: bytes("i"), callerID: "3", due: later), .init(payload: bytes("j"), callerID: "4"),
+        ]
+        return "\(try await queue.enqueue(batch, rememberIDs: .seconds(3600)))"
+      },
+      answer: "queued(count: 7, waiting: 6, duplicates: [2, 5, 8])",
+      after: [
+        "sms: j e d b a old", "{sms}:later: g<id>@now+1m h<id>@now+2m", "{sms}:seen:1: 1 for 60m",
+        "{sms}:seen:2: 1 for 30m", "{sms}:seen:3: 1 for 60m", "{sms}:seen:4: 1 for 60m", "{sms}:stats: pushed=7",
+        "{sms}:wake: 1",
+      ]
+    ),
+    ScriptCase(
       "A batch of duplicates changes nothing and does not ring",
       before: ["SET {sms}:seen:1 1 PX 1800000"],
       call: enqueue("a#1", "b#1"),
@@ -128,6 +149,21 @@ struct EnqueueTests {
       call: enqueue("a", "b", maxWaiting: 3),
       answer: "queued(count: 2, waiting: 3, duplicates: [])",
       after: ["sms: b a old", "{sms}:stats: pushed=2", "{sms}:wake: 1"]
+    ),
+    ScriptCase(
+      "Duplicates and what is due later do not count against the bound",
+      before: ["LPUSH sms old", "SET {sms}:seen:1 1 PX 1800000"],
+      call: { queue in
+        let batch: [OutgoingMessage] = [
+          .init(payload: bytes("a"), callerID: "1"), .init(payload: bytes("b")),
+          .init(payload: bytes("c"), due: .after(.seconds(60))),
+        ]
+        return "\(try await queue.enqueue(batch, maxWaiting: 2))"
+      },
+      answer: "queued(count: 2, waiting: 2, duplicates: [0])",
+      after: [
+        "sms: b old", "{sms}:later: c<id>@now+1m", "{sms}:seen:1: 1 for 30m", "{sms}:stats: pushed=2", "{sms}:wake: 1",
+      ]
     ),
     ScriptCase(
       "A batch that would exceed the bound is refused whole",
@@ -166,6 +202,20 @@ struct EnqueueTests {
     #expect(
       try await test.queue.enqueue(batch) == .queued(count: 0, waiting: 10_000, duplicates: Array(batch.indices))
     )
+  }
+
+  @Test("A large batch without ids is queued in order, and one with ids here and there as well", arguments: [0, 3])
+  func largeAndPlain(everyNth: Int) async throws {
+    let test = TestQueue(on: try await .shared())
+    let batch = (1...10_000).map { number in
+      OutgoingMessage(
+        payload: bytes("\(number)"),
+        callerID: everyNth > 0 && number % everyNth == 0 ? "\(number)" : nil
+      )
+    }
+    #expect(try await test.queue.enqueue(batch) == .queued(count: 10_000, waiting: 10_000, duplicates: []))
+    #expect(try await test.queue.peek(10_000).map(\.payload) == batch.map(\.payload))
+    #expect(InvariantCheck(try await test.dump()).balance == 0)
   }
 
   @Test("Batches of one round trip have each its own result")

@@ -3,10 +3,11 @@
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5.. one key for each caller's id
 -- ARGV  1 most messages that may wait (0: no bound)
 --       2 how long a caller's id is remembered, ms
---       3.. three for each message:
+--       3.. runs of messages, the first to be claimed first, each of
 --           due      0 at once; negative: so many ms from now; positive: Unix time in ms (Redis' clock)
---           id key   index in KEYS of the caller's id; 0 where the caller gave none
---           payload
+--           id key   index in KEYS of the first message's id, with those of the others behind it; 0: they have none
+--           count    of messages in the run
+--           payload of each
 -- Returns {queued, waiting, position...}: how many were queued or scheduled, how many now wait, and the positions (from
 --       1) of those that were not, because their id was used before. {-1, waiting}: refused as a whole, the queue is full.
 --
@@ -16,8 +17,6 @@
 
 local list, wake, later, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local most, remember = tonumber(ARGV[1]), tonumber(ARGV[2])
-local messages = (#ARGV - 2) / 3
-
 -- A key of the wrong type must be found before the first write, so that nothing is half done.
 local waiting = redis.call('LLEN', list)
 redis.call('LLEN', wake)
@@ -27,35 +26,65 @@ redis.call('HLEN', stats)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- The answer is filled in as it goes: unpack() at its end would fail, after the writes, for thousands of duplicates.
-local answer = {0, 0}
-local at_once, scheduled, used, seen_here = {}, {}, {}, {}
-for message = 1, messages do
-  local base = 3 * message
-  local due, id_key, payload = tonumber(ARGV[base]), KEYS[tonumber(ARGV[base + 1])], ARGV[base + 2]
-  if id_key and (seen_here[id_key] or redis.call('EXISTS', id_key) == 1) then
-    answer[#answer + 1] = message
-  else
-    if id_key then
-      seen_here[id_key] = true
-      used[#used + 1] = id_key
-    end
-    if due < 0 then due = now - due end
-    if due > now then
-      scheduled[#scheduled + 1] = {due, payload}
-    else
-      at_once[#at_once + 1] = payload
-    end
+-- unpack() puts its values on Lua's stack, which takes some 8,000.
+local function in_pieces(first, last, action)
+  for piece = first, last, 1000 do
+    action(piece, math.min(piece + 999, last))
   end
 end
 
-if most > 0 and #at_once > 0 and waiting + #at_once > most then
+-- The answer is filled in as it goes: unpack() at its end would fail, after the writes, for thousands of duplicates.
+local answer = {0, 0}
+local used, seen_here = {}, {}
+
+-- The payloads of the messages whose id was not used before.
+local function new_ones(id_key, first, count, position)
+  local any_known = 0
+  in_pieces(id_key, id_key + count - 1, function(from, to)
+    any_known = any_known + redis.call('EXISTS', unpack(KEYS, from, to))
+  end)
+  local payloads = {}
+  for offset = 0, count - 1 do
+    local key = KEYS[id_key + offset]
+    if seen_here[key] or (any_known > 0 and redis.call('EXISTS', key) == 1) then
+      answer[#answer + 1] = position + offset
+    else
+      seen_here[key] = true
+      used[#used + 1] = key
+      payloads[#payloads + 1] = ARGV[first + offset]
+    end
+  end
+  return payloads
+end
+
+-- Runs without ids are queued from ARGV as they are: nothing is done for a single message.
+local at_once, at_once_count, scheduled = {}, 0, {}
+local argument, position = 3, 1
+while argument <= #ARGV do
+  local due, id_key, count = tonumber(ARGV[argument]), tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
+  local payloads, first, last = ARGV, argument + 3, argument + 2 + count
+  if id_key > 0 then
+    payloads = new_ones(id_key, first, count, position)
+    first, last = 1, #payloads
+  end
+  if due < 0 then due = now - due end
+  if due > now then
+    for i = first, last do scheduled[#scheduled + 1] = {due, payloads[i]} end
+  else
+    at_once[#at_once + 1] = {payloads, first, last}
+    at_once_count = at_once_count + last - first + 1
+  end
+  argument, position = argument + 3 + count, position + count
+end
+
+if most > 0 and at_once_count > 0 and waiting + at_once_count > most then
   return {-1, waiting}
 end
 
--- unpack() puts its values on Lua's stack, which takes some 8,000.
-for first = 1, #at_once, 1000 do
-  waiting = redis.call('LPUSH', list, unpack(at_once, first, math.min(first + 999, #at_once)))
+for _, run in ipairs(at_once) do
+  in_pieces(run[2], run[3], function(from, to)
+    waiting = redis.call('LPUSH', list, unpack(run[1], from, to))
+  end)
 end
 for _, message in ipairs(scheduled) do
   redis.call('ZADD', later, message[1], message[2])
@@ -64,11 +93,11 @@ for _, id_key in ipairs(used) do
   redis.call('SET', id_key, '1', 'PX', remember)
 end
 
-local queued = #at_once + #scheduled
+local queued = at_once_count + #scheduled
 if queued > 0 then
   redis.call('HINCRBY', stats, 'pushed', queued)
 end
-if #at_once > 0 and redis.call('LLEN', wake) < 8 then
+if at_once_count > 0 and redis.call('LLEN', wake) < 8 then
   redis.call('LPUSH', wake, '1')
 end
 answer[1], answer[2] = queued, waiting

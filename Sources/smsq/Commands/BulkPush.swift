@@ -6,8 +6,9 @@ import SMS
 /// Pushes a file of messages: reads and checks the next ones while Redis takes the last ones, a bounded number at a time,
 /// so that memory stays the same however long the file is.
 struct BulkPush {
-  let command: PushCommand
-  let queue: MessageQueue
+  private let command: PushCommand
+  private let queue: MessageQueue
+  private let due: OutgoingMessage.Due
 
   /// Messages in one script call, which is atomic and keeps Redis busy for some tenths of a millisecond.
   private static let batchSize = 500
@@ -29,6 +30,13 @@ struct BulkPush {
   }
 
   private typealias Trip = Task<[Result<EnqueueResult, RedisError>], any Error>
+
+  init(command: PushCommand, queue: MessageQueue) {
+    self.command = command
+    self.queue = queue
+    // Asked once and not for each line: behind it are the options' property wrappers.
+    due = command.due
+  }
 
   func run(_ path: String) async throws {
     // Asked first, so that an absent Redis is known before a long file is read.
@@ -71,7 +79,9 @@ struct BulkPush {
   private func send(_ batches: [Batch]) -> Trip {
     let (queue, maxQueue, lifetime) = (queue, command.maxQueue ?? 0, command.idLifetime)
     let messages = batches.map(\.messages)
-    return Task { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
+    // Immediate: any other task waits for a thread of the pool, and where one core is all that smsq may use, the pool's one
+    // thread goes on to read the next lines.
+    return Task.immediate { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
   }
 
   /// Waits for an answer and counts it. Stops at the first batch that was not queued, and says which lines that leaves.
@@ -163,7 +173,7 @@ struct BulkPush {
       }
       let prepared = try PreparedMessage(payload: payload, defaults: defaults)
       return .success(
-        OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: command.due)
+        OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
       )
     } catch let error as InputError {
       return .failure(Failure(error.message, error.exitCode))

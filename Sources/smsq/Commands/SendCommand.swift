@@ -1,8 +1,3 @@
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
 import ArgumentParser
 import Glibc
 import Logging
@@ -59,7 +54,7 @@ struct SendCommand: AsyncParsableCommand {
         to: PhoneNumber(to, defaultCountryCode: country.defaultCountryCode),
         text: text,
         from: from,
-        id: id ?? UUID().uuidString.lowercased()
+        id: id ?? RandomUUID.text()
       )
     } catch {
       throw Failure("\(error)", .dataError)

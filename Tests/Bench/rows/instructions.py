@@ -44,9 +44,7 @@ def run(bench):
 
     def push(count):
         bench.clear()
-        bench.fill(count)
-        with open(lines, "w") as file:
-            file.writelines(line + "\n" for line in bench.client("LRANGE", "sms", 0, -1))
+        bench.write_messages(lines, count)
         bench.clear()
         if counted("push", "--file", lines).wait() != 0 or bench.client("LLEN", "sms") != count:
             raise RuntimeError("the file was not pushed")

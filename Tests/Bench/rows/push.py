@@ -21,16 +21,12 @@ def run(bench):
     bench.settings.update(lines=lines, bytes=120, calls=calls, one_by_one=lines // 20, pipelined=lines // 5, batch=BATCH,
                           calls_a_trip=CALLS_A_TRIP)
 
-    # The lines of the file are the messages that `limit fill` makes.
-    bench.fill(lines)
     path, small = os.path.join(bench.redis.folder, "messages.jsonl"), os.path.join(bench.redis.folder, "small.jsonl")
-    with open(path, "w") as file:
-        for first in range(0, lines, 10_000):
-            chunk = bench.client("LRANGE", "sms", first, first + 9_999)
-            file.writelines(line + "\n" for line in chunk)
-            payload = chunk[0]
+    bench.write_messages(path, lines)
     with open(path) as file, open(small, "w") as tenth:
         tenth.writelines(line for _, line in zip(range(lines // 10), file))
+    with open(path) as file:
+        payload = file.readline().rstrip("\n")
 
     def one_call(*command):
         began = time.monotonic()

@@ -1,0 +1,45 @@
+import Foundation
+import Testing
+
+@testable import SMS
+
+@Suite struct RandomUUIDTests {
+  @Test("The bytes are written in order, as hexadecimal digits in lower case, around the version and the variant")
+  func text() {
+    #expect(RandomUUID.text(of: InlineArray { UInt8($0 * 17) }) == "00112233-4455-4677-8899-aabbccddeeff")
+    #expect(RandomUUID.text(of: .init(repeating: 0)) == "00000000-0000-4000-8000-000000000000")
+    #expect(RandomUUID.text(of: .init(repeating: 0xFF)) == "ffffffff-ffff-4fff-bfff-ffffffffffff")
+  }
+
+  @Test("Each is a UUID of version 4 and of RFC 9562's variant, and no two are the same, whoever makes them")
+  func many() async {
+    let made = await withTaskGroup(of: [String].self) { group in
+      for _ in 0..<4 { group.addTask { (0..<10_000).map { _ in RandomUUID.text() } } }
+      return await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(Set(made).count == 40_000)
+    for text in made {
+      let characters = Array(text)
+      guard UUID(uuidString: text)?.uuidString.lowercased() == text, characters[14] == "4",
+        "89ab".contains(characters[19])
+      else {
+        Issue.record("\(text) is no random UUID")
+        return
+      }
+    }
+  }
+
+  @Test("Every bit but the six fixed ones is set in about half of them")
+  func bits() {
+    var counts = [Int](repeating: 0, count: 128)
+    for _ in 0..<4_096 {
+      let digits = RandomUUID.text().filter { $0 != "-" }.compactMap(\.hexDigitValue)
+      for bit in 0..<128 where digits[bit / 4] >> (3 - bit % 4) & 1 == 1 { counts[bit] += 1 }
+    }
+    let fixed = [48: 0, 49: 4_096, 50: 0, 51: 0, 64: 4_096, 65: 0]
+    // 2,048, and ten standard deviations of 32 either way: wrong once in 10^21 runs.
+    for (bit, count) in counts.enumerated() {
+      #expect(fixed[bit].map { $0 == count } ?? (1_728...2_368).contains(count))
+    }
+  }
+}
