@@ -42,16 +42,18 @@ package enum RandomUUID {
 private struct KernelBytes {
   /// The most that getentropy(3) gives at once.
   private var bytes = InlineArray<256, UInt8>(repeating: 0)
-  private var used = 256
+  /// Empty is 0, and all else 0 as well: Swift 6.3 with optimization lays out a global of this kind as zeros, whatever its
+  /// other fields are to begin with, and the first ids of each process were zeros, too.
+  private var unused = 0
 
   mutating func next() -> InlineArray<16, UInt8> {
-    if used == bytes.count {
+    if unused == 0 {
       let failed = withUnsafeMutableBytes(of: &bytes) { getentropy($0.baseAddress!, $0.count) }
       // It waits until the kernel has enough, is not cut short by signals, and every Linux since 3.17 has it.
       precondition(failed == 0, "no random bytes: getentropy: \(errno)")
-      used = 0
+      unused = bytes.count
     }
-    defer { used += 16 }
-    return InlineArray { bytes[used + $0] }
+    unused -= 16
+    return InlineArray { bytes[unused + $0] }
   }
 }

@@ -5,6 +5,7 @@ space is counted, and only smsq: Redis runs as it always does. `make check-instr
 Tests/Bench/instructions.json: a worker that found fewer messages to claim at once takes more instructions for each.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -48,6 +49,10 @@ def run(bench):
         bench.clear()
         if counted("push", "--file", lines).wait() != 0 or bench.client("LLEN", "sms") != count:
             raise RuntimeError("the file was not pushed")
+        # Here and not in the tests alone: those are built without optimization, and compilers have faults.
+        ids = {json.loads(message)["id"] for message in bench.client("LRANGE", "sms", 0, -1)}
+        if len(ids) != count:
+            raise RuntimeError(f"{count} messages were pushed with {len(ids)} different ids")
         return total()
 
     for name, file, measure in (("worker, log off", "worker", lambda count: worker(count, "--log-level", "warning")),
