@@ -30,7 +30,7 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-tsan soak bench bench-peers bench-instructions \
+.PHONY: all build manual demo stop test test-release test-tsan soak bench bench-peers bench-instructions \
   check-instructions bench-tools lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
@@ -59,6 +59,13 @@ test: ## Build and run the tests
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
+
+# The other tests run what is built without optimization, and compilers have faults.
+test-release: build ## Run the tests of the command line on the release binary
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3
+	swift build --build-tests --explicit-target-dependency-import-check error
+	SMSQ_TEST_BINARY=$(CURDIR)/$(BINARY) SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
+	  swift test --skip-build --filter '^CommandTests\.'
 
 # In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch. The
 # smsq that tests start is watched as well: what it says goes to standard error, which they look at.

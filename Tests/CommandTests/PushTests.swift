@@ -22,6 +22,19 @@ struct PushTests {
     #expect(try await bench.counts().counters["pushed"] == 1)
   }
 
+  @Test("No two ids are the same, the first one of a process included")
+  func ids() async throws {
+    let bench = try await Bench()
+    var ids: [String] = []
+    for _ in 0..<10 { ids.append(try await bench.smsq(["push"] + Bench.message).output) }
+    let lines = Array(repeating: #"{"to":"\#(Bench.to)","text":"hi"}"#, count: 50).joined(separator: "\n")
+    #expect(try await bench.smsq("push", "--file", "-", "--format", "jsonl", input: lines).code == 0)
+    let waiting = try await bench.waiting().map { try $0.json["id"] as? String ?? "" }
+    #expect(Set(ids).count == 10 && Set(ids).isSubset(of: waiting))
+    #expect(waiting.count == 60 && Set(waiting).count == 60)
+    #expect(!waiting.contains { $0.hasPrefix("00000000") || $0.isEmpty })
+  }
+
   @Test("--json says what was queued, in fields that scripts may rely on")
   func json() async throws {
     let bench = try await Bench()

@@ -2,8 +2,10 @@ import Foundation
 
 /// The real `smsq` binary, as it was built next to the tests.
 package enum Smsq {
-  /// SwiftPM puts executables and the tests' own one into the same folder.
+  /// SwiftPM puts executables and the tests' own one into the same folder. `SMSQ_TEST_BINARY` names another one, such as
+  /// the optimized one of a release.
   package static let path: String = {
+    if let named = ProcessInfo.processInfo.environment["SMSQ_TEST_BINARY"] { return named }
     let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let beside = (tests as NSString).deletingLastPathComponent + "/smsq"
     return FileManager.default.isExecutableFile(atPath: beside)
