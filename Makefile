@@ -77,7 +77,7 @@ test-tsan: ## Run the tests under the thread sanitizer
 	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
-	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests)\.'
+	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'
 	$(TSAN) --filter 'EveryByteTests|DeadLetterFaultTests'
 
 SOAK_SECONDS ?= 600
