@@ -29,13 +29,23 @@ package struct WorkerLife: Hashable, Sendable {
 
   /// The id of a claim: sorts in the order of the claims.
   package func claimID(_ number: Int) -> String {
-    let digits = String(number, radix: 16)
-    return "\(epoch)-" + String(repeating: "0", count: max(0, 10 - digits.count)) + digits
+    "\(epoch)-" + hex(UInt64(number), digits: 10)
   }
 }
 
 /// 16 random hex digits.
-func randomID() -> String {
-  let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-  return String(repeating: "0", count: 16 - digits.count) + digits
+func randomID() -> String { hex(.random(in: .min ... .max), digits: 16) }
+
+/// At least so many digits, written in one piece: each message's claim has an id.
+private func hex(_ number: UInt64, digits least: Int) -> String {
+  let digits = max(least, (UInt64.bitWidth - number.leadingZeroBitCount + 3) / 4)
+  return String(unsafeUninitializedCapacity: digits) { text in
+    var rest = number
+    for position in (0..<digits).reversed() {
+      let digit = UInt8(rest & 15)
+      text[position] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+      rest >>= 4
+    }
+    return digits
+  }
 }

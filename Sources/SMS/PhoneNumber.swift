@@ -57,7 +57,7 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
     // From 13 digits on it is six characters and four, and nothing to count: this is done for each line of a log.
     let bytes = e164.utf8
     guard bytes.count >= 14 else { return Redacted.number(e164) }
-    return String(e164[..<bytes.index(bytes.startIndex, offsetBy: 6)]) + "****" + String(e164.suffix(4))
+    return String(Substring(bytes.prefix(6))) + "****" + String(Substring(bytes.suffix(4)))
   }
 
   /// The number in full. Write ``masked`` to logs.

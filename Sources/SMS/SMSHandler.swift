@@ -34,12 +34,13 @@ package struct SMSHandler: MessageHandler {
       message = try decode(claimed)
     } catch {
       return HandledMessage(.dead(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
-        ["code": "\(error.code)"]
+        $0.append("code", "\(error.code)")
       }
     }
     if let expiresAt = message.expiresAt, expiresAt <= now {
       return HandledMessage(.expired, id: message.id) {
-        fields(of: message) + ["expires_at": .text(Timestamp.rfc3339(expiresAt))]
+        append(message, to: &$0)
+        $0.append("expires_at", .text(Timestamp.rfc3339(expiresAt)))
       }
     }
 
@@ -57,10 +58,10 @@ package struct SMSHandler: MessageHandler {
       outcome = .retry(reason: "no_answer: \(error)", after: nil)
     }
     let time = ContinuousClock.now - start
-    return HandledMessage(outcome, id: message.id) { [answer] in
+    return HandledMessage(outcome, id: message.id) { [answer] fields in
       // The provider's bill counts, where it differs from ours.
       let billed: Int? = if case .accepted(_, let segments) = answer { segments } else { nil }
-      var fields = fields(of: message, segments: billed)
+      append(message, segments: billed, to: &fields)
       fields.append("ms", .number(Int(time / .milliseconds(1))))
       fields.append("gateway", .text(gateway.name))
       switch answer {
@@ -68,17 +69,13 @@ package struct SMSHandler: MessageHandler {
       case .temporaryFailure(let code, _, _), .permanentFailure(let code, _): fields.append("code", .text(code))
       case nil: if outcome != .unfinished { fields.append("code", "no_answer") }
       }
-      return fields
     }
   }
 
-  private func fields(of message: TextMessage, segments: Int? = nil) -> LogFields {
-    var fields: LogFields = [
-      "to": .text(showNumbers ? message.to.e164 : message.to.masked),
-      "segments": .number(segments ?? message.segmentation.segments),
-    ]
+  private func append(_ message: TextMessage, segments: Int? = nil, to fields: inout LogFields) {
+    fields.append("to", .text(showNumbers ? message.to.e164 : message.to.masked))
+    fields.append("segments", .number(segments ?? message.segmentation.segments))
     if let userID = message.userID { fields.append("user_id", .text(userID)) }
-    return fields
   }
 
   package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {

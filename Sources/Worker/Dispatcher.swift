@@ -27,9 +27,7 @@ final class Dispatcher: Sendable {
   private let logger: Logger
   /// Called when there is something to settle again.
   private let ring: @Sendable () -> Void
-  private let lanes = Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)> {
-    await $0.dispatcher.dispatch($0.message, $0.claims)
-  }
+  private let lanes: Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)>
   private let givenBack = Atomic(0)
 
   init(
@@ -42,7 +40,14 @@ final class Dispatcher: Sendable {
     self.options = options
     self.logger = logger
     self.ring = ring
+    lanes = Lanes(lowWater: options.concurrency / 2, runsLow: ring) {
+      await $0.dispatcher.dispatch($0.message, $0.claims)
+    }
   }
+
+  /// So many messages wait to be begun that there is no hurry to claim more, or to settle: a turn for half of what may be
+  /// in hand costs little more than one for a few.
+  var hasPlenty: Bool { lanes.hasPlenty }
 
   /// How many messages the handler gave back because it was cut short.
   var givenBackCount: Int { givenBack.load(ordering: .relaxed) }
@@ -61,7 +66,8 @@ final class Dispatcher: Sendable {
       lease: claims.lease,
       messageID: handled?.id ?? message.assignedID
     )
-    if claims.finished.put(finished) { ring() }
+    // In this order: either this sees that the lanes run low, or they do so later and ring then.
+    if claims.finished.put(finished), !hasPlenty { ring() }
   }
 
   /// What an outcome means for the queue, and the line that says so.
@@ -71,10 +77,12 @@ final class Dispatcher: Sendable {
     guard let handled else { return Settlement(claimID: message.claimID, .back(message.element())) }
 
     func fields() -> LogFields {
-      let own: LogFields = [
-        "id": .text(handled.id), "queue": .text(message.queue), "attempt": .number(message.attempt),
-      ]
-      return own + handled.fields()
+      var fields = LogFields()
+      fields.append("id", .text(handled.id))
+      fields.append("queue", .text(message.queue))
+      fields.append("attempt", .number(message.attempt))
+      handled.appendFields(&fields)
+      return fields
     }
 
     switch handled.outcome {
@@ -92,8 +100,10 @@ final class Dispatcher: Sendable {
         return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields())
       }
       let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
-      let more: LogFields = ["reason": .text(reason), "retry_in_ms": .number(Int(delay.milliseconds))]
-      logger.notice("retry", metadata: (fields() + more).metadata)
+      var fields = fields()
+      fields.append("reason", .text(reason))
+      fields.append("retry_in_ms", .number(Int(delay.milliseconds)))
+      logger.notice("retry", metadata: fields.metadata)
       return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
 
     case .dead(let reason):
@@ -115,7 +125,9 @@ final class Dispatcher: Sendable {
     failures: Int,
     _ fields: LogFields
   ) -> Settlement {
-    logger.warning("dead", metadata: (fields + ["reason": .text(reason)]).metadata)
+    var fields = fields
+    fields.append("reason", .text(reason))
+    logger.warning("dead", metadata: fields.metadata)
     return Settlement(claimID: message.claimID, .dead(message.element(failures: failures, reason: reason)))
   }
 }

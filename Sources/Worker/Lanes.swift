@@ -38,10 +38,27 @@ final class Lanes<Message: Sendable>: Sendable {
   private static var few: Int { 16 }
 
   private let state = Mutex(State())
+  private let lowWater: Int
+  private let runsLow: @Sendable () -> Void
   private let job: @Sendable (Message) async -> Void
 
-  /// - Parameter job: called once for each message, with its task cancelled after ``cancel()``.
-  init(_ job: @escaping @Sendable (Message) async -> Void) { self.job = job }
+  /// - Parameters:
+  ///   - lowWater: when no more than so many messages wait to be begun, more are wanted.
+  ///   - runsLow: called as their number falls to that.
+  ///   - job: called once for each message, with its task cancelled after ``cancel()``.
+  init(
+    lowWater: Int,
+    runsLow: @escaping @Sendable () -> Void,
+    job: @escaping @Sendable (Message) async -> Void
+  ) {
+    self.lowWater = lowWater
+    self.runsLow = runsLow
+    self.job = job
+  }
+
+  /// More than `lowWater` messages wait: the cores have enough to do for now. Never where jobs only wait for a gateway,
+  /// because then all are begun at once.
+  var hasPlenty: Bool { state.withLock { $0.waiting.count > lowWater } }
 
   /// Takes messages on, to be started in this order.
   func add(_ messages: [Message]) {
@@ -84,11 +101,13 @@ final class Lanes<Message: Sendable>: Sendable {
     // Opens a successor once: the successor opens the next one.
     var mayOpen = opensNext
     while true {
+      var isLow = false
       let message = state.withLock { state -> Message? in
         guard let message = state.waiting.popLast() else {
           state.tasks[lane] = nil
           return nil
         }
+        isLow = state.waiting.count == lowWater
         if mayOpen && !state.waiting.isEmpty {
           let next = state.newLane()
           state.set(Task { await run(next, opensNext: true) }, for: next)
@@ -97,6 +116,7 @@ final class Lanes<Message: Sendable>: Sendable {
         return message
       }
       guard let message else { return }
+      if isLow { runsLow() }
       await job(message)
     }
   }

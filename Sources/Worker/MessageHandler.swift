@@ -24,13 +24,13 @@ package struct HandledMessage: Sendable {
   package let outcome: Outcome
   /// What the log calls the message.
   package let id: String
-  /// Fields for the event's log line, such as `to`, `segments`, `gateway`. Made only where the line is written.
-  package let fields: @Sendable () -> LogFields
+  /// Appends fields for the event's log line, such as `to`, `segments`, `gateway`. Called only where the line is written.
+  package let appendFields: @Sendable (inout LogFields) -> Void
 
-  package init(_ outcome: Outcome, id: String, fields: @escaping @Sendable () -> LogFields = { [:] }) {
+  package init(_ outcome: Outcome, id: String, appendFields: @escaping @Sendable (inout LogFields) -> Void = { _ in }) {
     self.outcome = outcome
     self.id = id
-    self.fields = fields
+    self.appendFields = appendFields
   }
 }
 

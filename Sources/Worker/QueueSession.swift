@@ -35,7 +35,7 @@ final class QueueSession {
   var unsettled: [Finished] = []
   /// How many outcomes could not be recorded and are still to be counted in Redis.
   var lostOutcomes = 0
-  /// Something was buried: there may be more dead letters than the bounds allow.
+  /// Something was buried, or a while has passed: there may be more dead letters than the bounds allow.
   var mayHaveSurplus = false
   /// Dead letters over the bounds that are in the log, and are to be removed.
   var loggedSurplus: [[UInt8]] = []

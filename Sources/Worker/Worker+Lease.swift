@@ -41,6 +41,8 @@ extension Worker {
     session.renewedAt = asked
     session.lease.extend(from: asked, by: options.lease)
     session.renewAt = asked + options.lease / 3
+    // Dead letters grow old where nothing dies, too.
+    session.mayHaveSurplus = true
     ring(after: session.renewAt - now)
   }
 

@@ -11,22 +11,36 @@ extension Worker {
   func claimLimit(_ session: QueueSession) -> Int {
     guard control.phase == .running, successor == nil, !hasSuspect else { return 0 }
     if let request = session.claimBehindBell, request.life == session.life { return 0 }
-    if inHand > 0 {
+    let taken = roomTaken(besides: session)
+    if taken > 0 {
       // A suspect that is next in this queue, or in a more urgent one, waits for an empty hand, and must get it.
       for other in sessions {
         if other.isBlocked { return 0 }
         if other === session { break }
       }
     }
-    return max(0, options.concurrency - inHand)
+    return max(0, options.concurrency - taken)
+  }
+
+  /// How many messages are in hand, or may be soon: other queues' claims that are not answered may bring as many as they
+  /// asked for, or a suspect, which must be alone. A queue that refuses its claims must not hold up the others.
+  private func roomTaken(besides session: QueueSession) -> Int {
+    sessions.reduce(inHand) { sum, other in
+      if other === session || other.trouble.isOn { return sum }
+      guard let request = other.claimBehindBell ?? other.unanswered?.request, request.life == other.life else {
+        return sum
+      }
+      return sum + (request.isEmptyHanded ? options.concurrency : request.limit)
+    }
   }
 
   func needsTurn(_ session: QueueSession) -> Bool {
     guard session.isRegistered else { return false }
     // What is given back goes back in one turn, so that it stands in the queue in its old order.
     if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
-    return session.unanswered != nil || !session.unsettled.isEmpty || !session.finished.isEmpty
-      || session.mayHaveMessages && claimLimit(session) > 0 || mustShowHealth(session)
+    if session.unanswered != nil || mustShowHealth(session) { return true }
+    if dispatcher.hasPlenty { return false }
+    return !session.unsettled.isEmpty || !session.finished.isEmpty || session.mayHaveMessages && claimLimit(session) > 0
   }
 
   /// A worker that has no reason to claim, because its hands are full or it is quiet, takes a turn now and then all the
@@ -70,14 +84,14 @@ extension Worker {
     note(answer.claimed, to: turn.request, session, mayStart: mayStart)
   }
 
-  /// A request for as much as there is room for.
-  func claimRequest(_ session: QueueSession) -> ClaimRequest {
+  /// A request for as much as there is room for, and no more than `most`.
+  func claimRequest(_ session: QueueSession, most: Int = .max) -> ClaimRequest {
     ClaimRequest(
       life: session.life,
       firstNumber: session.nextNumber,
-      limit: claimLimit(session),
+      limit: min(most, claimLimit(session)),
       suspectAfter: options.suspectAfter,
-      isEmptyHanded: inHand == 0
+      isEmptyHanded: most >= options.concurrency && roomTaken(besides: session) == 0
     )
   }
 

@@ -27,7 +27,9 @@ import Worker
     let handler = SMSHandler(gateway: StubGateway(answer: answer), defaultCountryCode: "86", showNumbers: showNumbers)
     let claimed = ClaimedMessage(queue: "sms", claimID: "life-1", history: history, payload: Array(payload.utf8))
     let handled = await handler.handle(claimed, now: now)
-    let fields = (["id": .text(handled.id)] + handled.fields()).list.map { ($0, "\($1)") }
+    var line: LogFields = ["id": .text(handled.id)]
+    handled.appendFields(&line)
+    let fields = line.list.map { ($0.name, "\($0.value)") }
     for (name, value) in fields { #expect(!value.contains("secret"), "\(name) holds the text") }
     return (handled.outcome, Dictionary(uniqueKeysWithValues: fields))
   }

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -25,7 +26,7 @@ import Testing
   @Test("Jobs that wait are all under way at once")
   func waiting() async throws {
     let (record, gate) = (Record(), Gate())
-    let lanes = Lanes<Int> { number in
+    let lanes = Lanes<Int>(lowWater: 0, runsLow: {}) { number in
       record.begin(number)
       _ = await gate.pass()
       record.end()
@@ -42,7 +43,7 @@ import Testing
   @Test("Jobs that wait for nothing are each done once, whoever adds them")
   func immediate() async throws {
     let record = Record()
-    let lanes = Lanes<Int> { number in
+    let lanes = Lanes<Int>(lowWater: 0, runsLow: {}) { number in
       record.begin(number)
       record.end()
     }
@@ -62,7 +63,7 @@ import Testing
   @Test("Cancelling reaches the jobs that are under way and those that come later")
   func cancel() async throws {
     let record = Record()
-    let lanes = Lanes<Int> { number in
+    let lanes = Lanes<Int>(lowWater: 0, runsLow: {}) { number in
       record.begin(number)
       if await !Gate().pass() { record.state.withLock { $0.cancelled += 1 } }
     }
@@ -71,5 +72,24 @@ import Testing
     lanes.cancel()
     lanes.add([4])
     try await eventually("all are cut short") { record.state.withLock(\.cancelled) == 4 }
+  }
+
+  @Test("It has plenty while jobs keep the cores busy, and says once when few are left to be begun")
+  func low() async throws {
+    let record = Record()
+    let low = Atomic(0)
+    let mayEnd = Atomic(false)
+    let lanes = Lanes<Int>(lowWater: 10, runsLow: { low.add(1, ordering: .relaxed) }) { number in
+      // Without giving its thread away: no more are begun than there are cores.
+      while !mayEnd.load(ordering: .relaxed) { usleep(100) }
+      record.begin(number)
+    }
+    lanes.add(Array(1...300))
+    #expect(lanes.hasPlenty)
+    #expect(low.load(ordering: .relaxed) == 0)
+    mayEnd.store(true, ordering: .relaxed)
+    try await eventually("all are done") { record.count == 300 }
+    #expect(!lanes.hasPlenty)
+    #expect(low.load(ordering: .relaxed) == 1)
   }
 }

@@ -56,7 +56,7 @@ final class LogBook: Sendable {
 
     func log(event: LogEvent) {
       var fields = event.metadata ?? [:]
-      if let own = LogFields(fields) { fields = .init(uniqueKeysWithValues: own.list.map { ($0, "\($1)") }) }
+      if let own = LogFields(fields) { fields = .init(uniqueKeysWithValues: own.list.map { ($0.name, "\($0.value)") }) }
       book.lines.withLock { $0.append((event.message.description, fields)) }
     }
 
@@ -137,6 +137,16 @@ extension TestQueue {
   func lines() async throws -> [String] { try await dump().lines.filter { !$0.hasPrefix("{sms}:wake") } }
 
   func counter(_ name: String) async throws -> Int { try await queue.inspect().counters[name] ?? 0 }
+
+  /// Waits until a worker blocks in BLPOP on the queue's bell.
+  func listenedFor() async throws {
+    try await eventually("a worker listens for \(name)") {
+      let clients = try await run("CLIENT LIST").string ?? ""
+      return clients.split(separator: "\n").contains {
+        $0.contains(" name=smsq-wait-\(name) ") && $0.contains(" cmd=blpop ") && $0.contains(" flags=b")
+      }
+    }
+  }
 
   /// Waits until nothing waits, is scheduled or is in hand.
   func drained() async throws {

@@ -48,6 +48,31 @@ import Testing
     #expect(InvariantCheck(try await queue.dump()).violations() == [])
   }
 
+  @Test("What is too old falls off where nothing dies: as a worker starts, and later")
+  func old() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let grave = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") })
+    try await queue.push("first")
+    try await eventually("it is dead") { try await queue.queue.inspect().dead == 1 }
+    await grave.stop()
+    let worker = RunningWorker([queue], on: server, TestHandler()) {
+      $0.deadLetters = DeadLetterBounds(count: nil, age: .milliseconds(1))
+      $0.lease = .milliseconds(900)
+    }
+    try await eventually("it fell off") { try await queue.counter("dead_dropped") == 1 }
+    let other = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") }, name: "other") {
+      $0.deadLetters = DeadLetterBounds(count: nil, age: nil)
+    }
+    worker.control.advance(to: .quiet)
+    try await queue.push("second")
+    try await eventually("it is dead") { try await queue.counter("dead_total") == 2 }
+    await other.stop()
+    try await eventually("it fell off") { try await queue.counter("dead_dropped") == 2 }
+    await worker.stop()
+    #expect(worker.log.values("dead-dropped", "payload") == ["first", "second"])
+  }
+
   @Test("While the log takes no lines, letters over the bounds stay; when it does again, they fall off")
   func stalled() async throws {
     let server = try await RedisServer.shared()

@@ -120,6 +120,40 @@ import Testing
     await worker.stop()
   }
 
+  @Test("With several queues, messages come with the bell of each, and there is never more in hand than may be")
+  func severalBells() async throws {
+    let server = try await RedisServer.shared()
+    let queues = (0..<3).map { _ in TestQueue(on: server) }
+    let inHand = Mutex((now: 0, most: 0))
+    let handler = TestHandler { _ in
+      inHand.withLock {
+        $0.now += 1
+        $0.most = max($0.most, $0.now)
+      }
+      try? await Task.sleep(for: .milliseconds(5))
+      inHand.withLock { $0.now -= 1 }
+      return .sent
+    }
+    let worker = RunningWorker(queues, on: server, handler) {
+      $0.wakeTimeout = .seconds(3600)
+      $0.concurrency = 10
+    }
+    for round in 0..<20 {
+      for queue in queues { try await queue.listenedFor() }
+      try await withThrowingTaskGroup { group in
+        for queue in queues { group.addTask { try await queue.push((0..<30).map { "\(round) \($0)" }) } }
+        try await group.waitForAll()
+      }
+      for queue in queues { try await queue.drained() }
+    }
+    #expect(await worker.stop() == .clean)
+    #expect(inHand.withLock(\.most) <= 10)
+    for queue in queues {
+      #expect(try await queue.counter("sent") == 600)
+      #expect(InvariantCheck(try await queue.dump()).violations() == [])
+    }
+  }
+
   @Test("A scheduled message is sent when it is due, though nobody rings then")
   func scheduled() async throws {
     let server = try await RedisServer.shared()

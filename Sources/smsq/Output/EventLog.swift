@@ -61,13 +61,13 @@ struct EventLog: LogHandler, LogOutput {
   private static func inOrder(_ own: Logger.Metadata, _ general: Logger.Metadata) -> LogFields {
     let fields = own.merging(general) { own, _ in own }
     let names = order.filter { fields[$0] != nil } + fields.keys.filter { !order.contains($0) }.sorted()
-    return LogFields(
-      names.map { name in
-        let text = "\(fields[name]!)"
-        let number = numbers.contains(name) ? Int(text) : nil
-        return (name, number.map { .number($0) } ?? .text(text))
-      }
-    )
+    var list = LogFields()
+    for name in names {
+      let text = "\(fields[name]!)"
+      let number = numbers.contains(name) ? Int(text) : nil
+      list.append(name, number.map { .number($0) } ?? .text(text))
+    }
+    return list
   }
 
   // MARK: Lines
@@ -83,32 +83,32 @@ struct EventLog: LogHandler, LogOutput {
     case .text:
       Timestamp.append(now(), alwaysWithFraction: true, to: &line)
       line.append(UInt8(ascii: " "))
-      line += level.rawValue.utf8
-      line += " event=".utf8
+      append(level.rawValue, to: &line)
+      append(" event=", to: &line)
       appendText(event, to: &line)
-      for (name, value) in fields.list {
+      for field in fields.list {
         line.append(UInt8(ascii: " "))
-        line += name.utf8
+        append(field.name, to: &line)
         line.append(UInt8(ascii: "="))
-        switch value {
+        switch field.value {
         case .text(let text): appendText(text, to: &line)
-        case .number(let number): line += String(number).utf8
+        case .number(let number): append(String(number), to: &line)
         }
       }
     case .json:
-      line += "{\"time\":\"".utf8
+      append("{\"time\":\"", to: &line)
       Timestamp.append(now(), alwaysWithFraction: true, to: &line)
-      line += "\",\"level\":\"".utf8
-      line += level.rawValue.utf8
-      line += "\",\"event\":".utf8
+      append("\",\"level\":\"", to: &line)
+      append(level.rawValue, to: &line)
+      append("\",\"event\":", to: &line)
       JSONText.append(event, to: &line)
-      for (name, value) in fields.list {
+      for field in fields.list {
         line.append(UInt8(ascii: ","))
-        JSONText.append(name, to: &line)
+        JSONText.append(field.name, to: &line)
         line.append(UInt8(ascii: ":"))
-        switch value {
+        switch field.value {
         case .text(let text): JSONText.append(text, to: &line)
-        case .number(let number): line += String(number).utf8
+        case .number(let number): append(String(number), to: &line)
         }
       }
       line.append(UInt8(ascii: "}"))
@@ -118,17 +118,20 @@ struct EventLog: LogHandler, LogOutput {
 
   /// logfmt: bare where that is clear, in quotes with backslash escapes elsewhere. Never a line feed: one event, one line.
   private static func appendText(_ value: String, to line: inout [UInt8]) {
-    let bytes = value.utf8.span
-    var isBare = !bytes.isEmpty
-    for index in bytes.indices {
-      let byte = bytes[index]
-      if byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "=") { isBare = false }
+    let isBare = value.utf8.span.withUnsafeBufferPointer { bytes in
+      !bytes.isEmpty
+        && bytes.allSatisfy { $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=") }
     }
     if isBare {
-      line += value.utf8
+      append(value, to: &line)
     } else {
       JSONText.append(value, to: &line)
     }
+  }
+
+  /// In one piece: `+=` with a view of a string takes several times as long, and a line has some twenty pieces.
+  private static func append(_ text: String, to line: inout [UInt8]) {
+    text.utf8.span.withUnsafeBufferPointer { line.append(contentsOf: $0) }
   }
 
   static func now() -> Int64 {

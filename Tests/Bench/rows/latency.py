@@ -61,12 +61,16 @@ def run(bench):
         with open(ledger, "w") as output:
             return bench.run(bench.limit, "times", bench.redis.port, "sms", stdout=output)
 
-    def worker():
-        return bench.worker("--sim-ledger", ledger)
+    def worker(*options):
+        return bench.worker("--sim-ledger", ledger, *options)
+
+    def worker_of_two():
+        return worker("--queue", "otp", "--queue", "sms")
 
     for _ in range(3):
         measured("C, BLPOP loop, plain LPUSH", many, lpush, (0.003, 0.008), loop)
         measured("smsq, pushed with smsq's script", many, our_script, (0.003, 0.008), worker)
+        measured("smsq with another queue as well", many, our_script, (0.003, 0.008), worker_of_two)
         measured("smsq, plain LPUSH (nobody rings)", few, lpush, (0.26, 0.51), worker)
 
     base = None
