@@ -44,13 +44,16 @@ package final class ProcessDatabase: Sendable {
       configuration.readonly = access == .readOnly
       configuration.journalMode = .wal
       configuration.busyMode = .timeout(busyTimeout / .seconds(1))
-      queue = try DatabaseQueue(path: path, configuration: configuration)
-      if access == .readOnly {
-        try queue.read { db in try Self.check(db, path) }
-      } else {
-        // GRDB's WAL mode leaves it at NORMAL, which a crash of the machine can cost the last commits.
-        if isDurable { try queue.inDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") } }
-        try Self.migrate(queue, path)
+      queue = try Self.alone(in: folder.isEmpty ? "." : folder, within: busyTimeout) {
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        if access == .readOnly {
+          try queue.read { db in try Self.check(db, path) }
+        } else {
+          // GRDB's WAL mode leaves it at NORMAL, which a crash of the machine can cost the last commits.
+          if isDurable { try queue.inDatabase { db in try db.execute(sql: "PRAGMA synchronous = FULL") } }
+          try Self.migrate(queue, path)
+        }
+        return queue
       }
     } catch {
       throw TableError(error, path: path)
@@ -75,16 +78,27 @@ package final class ProcessDatabase: Sendable {
     }
   }
 
+  /// Keeps other processes from opening a database in the folder meanwhile. To make one, or to bring it up to date, takes
+  /// several transactions and a change of the journal's mode that heeds no busy timeout: whoever comes between two of them
+  /// is refused, or lacks a table.
+  ///
+  /// By a lock on the folder, which leaves no file behind. Who cannot have it in time, because the folder may not be read or
+  /// a stopped process holds it, goes on without.
+  private static func alone<T>(in folder: String, within timeout: Duration, _ body: () throws -> T) rethrows -> T {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    defer { if descriptor >= 0 { close(descriptor) } }
+    let end = ContinuousClock.now + timeout
+    while descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK, ContinuousClock.now < end {
+      usleep(1_000)
+    }
+    return try body()
+  }
+
   private static func migrate(_ queue: DatabaseQueue, _ path: String) throws {
     let migrator = Schema.migrator
     // Nearly always nothing is to be done, and then nothing should be written either: a crontab opens the file each minute.
     if try queue.read(migrator.hasCompletedMigrations) { return try queue.read { db in try check(db, path) } }
-    do {
-      try migrator.migrate(queue)
-    } catch {
-      // Another process may have done the same at the same moment.
-      if try !queue.read(migrator.hasCompletedMigrations) { throw error }
-    }
+    try migrator.migrate(queue)
   }
 
   private static func check(_ db: Database, _ path: String) throws {
