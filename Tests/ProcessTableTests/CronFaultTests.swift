@@ -123,6 +123,28 @@ import Testing
     #expect(try await queue.peek(5000).count == 3000)
   }
 
+  @Test func `Rows that are pushed together each get their own queue's answer`() async throws {
+    let server = try await RedisServer.shared()
+    let redis = server.connection()
+    let prefix = "outbox-\(UUID().uuidString)-"
+    // Queues 0 and 2 take messages; 1 is a key that something else made.
+    _ = try await redis.run(RedisCommand("SET", "\(prefix)1", "no list"))
+    try await database.addSends(900, action: .queue)
+    try await database.execute(
+      "UPDATE process SET parameters = json_set(parameters, '$.queue', ? || (id % 3))",
+      [prefix]
+    )
+    let result = try await cron("--redis", server.url, "--processes", "700").end()
+    #expect(result.status == 75, "\(result)")
+    for number in [0, 2] {
+      let queue = MessageQueue(try #require(QueueName("\(prefix)\(number)")), on: redis)
+      #expect(try await queue.peek(1000).count == 300)
+      #expect(try await database.count("state = 'done' AND id % 3 = \(number)") == 300)
+    }
+    let refused = "state = 'waiting' AND attempts = 1 AND last_error LIKE '%WRONGTYPE%' AND id % 3 = 1"
+    #expect(try await database.count(refused) == 300)
+  }
+
   @Test func `An absent Redis costs no attempts, and is told once`() async throws {
     try await database.addSends(50, action: .queue)
     try await database.addCommand(["true"])

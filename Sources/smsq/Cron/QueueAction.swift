@@ -13,10 +13,15 @@ import SMS
 struct QueueAction {
   /// Much longer than the 24 h of `smsq push`: a row that was pushed but not marked waits for the next run, and nobody knows
   /// how long a crontab stays switched off.
-  static let idLifetime = Duration.seconds(7 * 86400)
+  private static let idLifetime = Duration.seconds(7 * 86400)
 
-  let connection: RedisConnection
-  let defaultCountryCode: String?
+  private let gatherer: PushGatherer
+  private let defaultCountryCode: String?
+
+  init(connection: RedisConnection, defaultCountryCode: String?) {
+    gatherer = PushGatherer(connection: connection, idLifetime: Self.idLifetime)
+    self.defaultCountryCode = defaultCountryCode
+  }
 
   private struct Destination: Decodable {
     var queue: String?
@@ -41,7 +46,7 @@ struct QueueAction {
 
     let message = OutgoingMessage(payload: prepared.payload, callerID: row.idempotencyKey)
     do {
-      _ = try await MessageQueue(name, on: connection).enqueue([message], rememberIDs: Self.idLifetime)
+      try await gatherer.push(message, to: name)
       return RowOutcome(.done)
     } catch {
       let reason = Failure(error).description
