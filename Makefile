@@ -78,7 +78,7 @@ test-tsan: ## Run the tests under the thread sanitizer
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'
-	$(TSAN) --filter 'EveryByteTests|DeadLetterFaultTests'
+	$(TSAN) --filter '^FaultTests\.' --skip PoisonTests
 
 SOAK_SECONDS ?= 600
 
