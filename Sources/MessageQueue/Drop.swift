@@ -10,6 +10,8 @@ package struct DeadLetterBounds: Sendable, Equatable {
     self.count = count
     self.age = age
   }
+
+  package var areSet: Bool { count != nil || age != nil }
 }
 
 extension MessageQueue {

@@ -9,7 +9,7 @@ package struct Settlement: Sendable, Equatable {
     case retry(Element, after: Duration)
     /// To the dead letters; the element names the reason.
     case dead(Element)
-    /// Back to the right end of the list, next in line, as it was when it was claimed.
+    /// Back to the right end of the list, next in line, without a failure or a crash more than it had.
     case back(Element)
 
     /// The verb's word in the script and in logs.
@@ -31,6 +31,8 @@ package struct Settlement: Sendable, Equatable {
     self.claimID = claimID
     self.verb = verb
   }
+
+  package var isBack: Bool { if case .back = verb { true } else { false } }
 }
 
 /// Whose claims are settled.
@@ -64,19 +66,26 @@ extension MessageQueue {
 
   /// Records outcomes and claims more, in one round trip. May be repeated as it was.
   ///
-  /// - Returns: nil for a part when the life is not registered any more.
+  /// - Returns: `settled` and `claimed` are nil when the life is not registered any more. `refusal` is what Redis said to
+  ///   the settlement, if that was an error: nothing was settled; it claims all the same.
+  /// - Throws: ``RedisError``: what was done is not known, and the turn is to be repeated.
   package func turn(
     settling settlements: [Settlement],
     claiming request: ClaimRequest
-  ) async throws(RedisError) -> (settled: Int?, claimed: ClaimAnswer?) {
+  ) async throws(RedisError) -> (settled: Int?, refusal: RedisError?, claimed: ClaimAnswer?) {
     if settlements.isEmpty {
       let reply = try await connection.call(claimCall(request))
-      return (0, try claimAnswer(reply, to: request))
+      return (0, nil, try claimAnswer(reply, to: request))
     }
     let replies = try await connection.call([
       settleCall(settlements, of: .own(request.life)), claimCall(request),
     ])
-    return (try settleAnswer(replies[0]), try claimAnswer(replies[1], to: request))
+    let claimed = try claimAnswer(replies[1], to: request)
+    do throws(RedisError) {
+      return (try settleAnswer(replies[0]), nil, claimed)
+    } catch {
+      return (nil, error, claimed)
+    }
   }
 
   private func settleCall(_ settlements: [Settlement], of holder: ClaimHolder) -> ScriptCall {

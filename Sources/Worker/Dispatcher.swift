@@ -11,14 +11,11 @@ final class Dispatcher: Sendable {
     let finished: FinishedBox
     /// Redis' time at the claim, Unix ms.
     let now: Int64
-    /// Not to be started any more: the stop came in between.
-    let isTooLate: Bool
 
-    init(lease: LeaseClock, finished: FinishedBox, now: Int64, isTooLate: Bool) {
+    init(lease: LeaseClock, finished: FinishedBox, now: Int64) {
       self.lease = lease
       self.finished = finished
       self.now = now
-      self.isTooLate = isTooLate
     }
   }
 
@@ -49,7 +46,7 @@ final class Dispatcher: Sendable {
   /// in hand costs little more than one for a few.
   var hasPlenty: Bool { lanes.hasPlenty }
 
-  /// How many messages the handler gave back because it was cut short.
+  /// How many messages were given back because they, or their handlers, were cut short.
   var givenBackCount: Int { givenBack.load(ordering: .relaxed) }
 
   func start(_ messages: [ClaimedMessage], _ claims: Claims) {
@@ -60,7 +57,8 @@ final class Dispatcher: Sendable {
   func cancel() { lanes.cancel() }
 
   private func dispatch(_ message: ClaimedMessage, _ claims: Claims) async {
-    let handled = claims.isTooLate || !claims.lease.holds ? nil : await handler.handle(message, now: claims.now)
+    let mayBegin = claims.lease.holds && !Task.isCancelled
+    let handled = mayBegin ? await handler.handle(message, now: claims.now) : nil
     let finished = Finished(
       settlement: settlement(of: message, handled),
       lease: claims.lease,
@@ -74,7 +72,10 @@ final class Dispatcher: Sendable {
   ///
   /// - Parameter handled: nil when the message was never started.
   private func settlement(of message: ClaimedMessage, _ handled: HandledMessage?) -> Settlement {
-    guard let handled else { return Settlement(claimID: message.claimID, .back(message.element())) }
+    guard let handled else {
+      if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
+      return Settlement(claimID: message.claimID, .back(message.element()))
+    }
 
     func fields() -> LogFields {
       var fields = LogFields()

@@ -2,7 +2,7 @@ import MessageQueue
 import RedisClient
 import Synchronization
 
-/// What a worker knows about one of its queues. Only the worker's loop touches it, but for ``finished``.
+/// What a worker knows about one of its queues. Only the worker touches it, but for ``finished``.
 final class QueueSession {
   let queue: MessageQueue
   /// The same queue on a connection that may block: where its bell is listened for.
@@ -18,8 +18,8 @@ final class QueueSession {
   var nextNumber = 0
   /// False while the last claim found the queue empty and the bell has not rung since.
   var mayHaveMessages = true
-  /// A suspect is next in line: nothing more can be claimed before the worker's hands are empty.
-  var isBlocked = false
+  /// Since when a suspect is next in line: nothing more can be claimed before the worker's hands are empty.
+  var blockedSince: ContinuousClock.Instant?
   /// True while the bell is listened for.
   var isListening = false
   /// The claim that was sent behind the bell and is not answered yet.

@@ -37,7 +37,10 @@ extension Worker {
   /// an outage that was shorter has ended no lease.
   private func noteRenewal(_ session: QueueSession, askedFor asked: ContinuousClock.Instant) {
     let now = ContinuousClock.now
-    if now - session.renewedAt > options.lease / 2 { session.takeOverAt = now + options.lease }
+    if now - session.renewedAt > options.lease / 2 {
+      session.takeOverAt = now + options.lease
+      session.toRecover = session.toRecover.filter { $0.value != .expired }
+    }
     session.renewedAt = asked
     session.lease.extend(from: asked, by: options.lease)
     session.renewAt = asked + options.lease / 3
@@ -77,20 +80,25 @@ extension Worker {
     }
     let settlements = claims.map { recovered($0) }
     noteBurials(settlements, session)
-    let settled = try await session.queue.settle(settlements, of: .fenced(life))
     session.mayHaveMessages = true
-    if settled == claims.count { reportBuried(zip(claims, settlements), session) }
-    logger.warning(
-      "recovered",
-      metadata: [
-        "queue": "\(session.queue.name)",
-        "from": "\(life.id)",
-        "messages": "\(settled ?? 0)",
-      ]
-    )
+    let settled: Int?
+    do throws(RedisError) {
+      settled = try await session.queue.settle(settlements, of: .fenced(life))
+    } catch {
+      // If it was carried out, nothing will be found the next time: better said twice than never.
+      if error.treatment == .reconnect { reportRecovered(claims.count, from: life, zip(claims, settlements), session) }
+      throw error
+    }
+    // Where another worker was faster, it has said so.
+    if let settled, settled > 0 { reportRecovered(settled, from: life, zip(claims, settlements), session) }
   }
 
-  private func reportBuried(_ recovered: some Sequence<(ClaimedMessage, Settlement)>, _ session: QueueSession) {
+  private func reportRecovered(
+    _ count: Int,
+    from life: WorkerLife,
+    _ recovered: some Sequence<(ClaimedMessage, Settlement)>,
+    _ session: QueueSession
+  ) {
     for (message, settlement) in recovered {
       guard case .dead(let element) = settlement.verb else { continue }
       var fields = handler.describe(message)
@@ -99,6 +107,10 @@ extension Worker {
       fields["reason"] = "\(element.reason ?? "")"
       logger.warning("dead", metadata: fields)
     }
+    logger.warning(
+      "recovered",
+      metadata: ["queue": "\(session.queue.name)", "from": "\(life.id)", "messages": "\(count)"]
+    )
   }
 
   /// What becomes of a message whose worker went away with it in hand.

@@ -7,29 +7,45 @@ extension Worker {
   /// The most outcomes that one turn settles: bounds the time that Redis spends in one script.
   private static let mostSettledPerTurn = 2_000
 
+  /// How long a suspect waits for the hands to be empty while a more urgent queue has messages.
+  private static let suspectPatience = Duration.seconds(1)
+
   /// How many messages of this queue there is room for.
   func claimLimit(_ session: QueueSession) -> Int {
     guard control.phase == .running, successor == nil, !hasSuspect else { return 0 }
     if let request = session.claimBehindBell, request.life == session.life { return 0 }
+    // While outcomes are refused, there must not be more and more of them.
+    if session.trouble.isOn && !session.unsettled.isEmpty { return 0 }
+    // A suspect that is next in its queue waits for an empty hand, and must get it: from its own queue and the less urgent
+    // ones at once, and in the end from all.
+    if let overdue = sessions.first(where: isOverdue), overdue !== session { return 0 }
     let taken = roomTaken(besides: session)
     if taken > 0 {
-      // A suspect that is next in this queue, or in a more urgent one, waits for an empty hand, and must get it.
       for other in sessions {
-        if other.isBlocked { return 0 }
+        if isBlocked(other) { return 0 }
         if other === session { break }
       }
     }
     return max(0, options.concurrency - taken)
   }
 
+  /// A suspect is next in the queue, and nothing but full hands keeps it there.
+  private func isBlocked(_ session: QueueSession) -> Bool { session.blockedSince != nil && !session.trouble.isOn }
+
+  private func isOverdue(_ session: QueueSession) -> Bool {
+    // While a claim stands behind some bell, its hand would not be empty in any case.
+    guard let since = session.blockedSince, isBlocked(session), !sessions.contains(where: { $0.claimBehindBell != nil })
+    else { return false }
+    return ContinuousClock.now - since >= Self.suspectPatience
+  }
+
   /// How many messages are in hand, or may be soon: other queues' claims that are not answered may bring as many as they
   /// asked for, or a suspect, which must be alone. A queue that refuses its claims must not hold up the others.
   private func roomTaken(besides session: QueueSession) -> Int {
     sessions.reduce(inHand) { sum, other in
-      if other === session || other.trouble.isOn { return sum }
-      guard let request = other.claimBehindBell ?? other.unanswered?.request, request.life == other.life else {
-        return sum
-      }
+      if other === session { return sum }
+      let unanswered = other.trouble.isOn ? nil : other.unanswered?.request
+      guard let request = other.claimBehindBell ?? unanswered, request.life == other.life else { return sum }
       return sum + (request.isEmptyHanded ? options.concurrency : request.limit)
     }
   }
@@ -40,7 +56,7 @@ extension Worker {
     if let abortUntil, inHand > 0, ContinuousClock.now < abortUntil - Self.abortTime / 2 { return false }
     if session.unanswered != nil || mustShowHealth(session) { return true }
     if dispatcher.hasPlenty { return false }
-    return !session.unsettled.isEmpty || !session.finished.isEmpty || session.mayHaveMessages && claimLimit(session) > 0
+    return !session.unsettled.isEmpty || session.mayHaveMessages && claimLimit(session) > 0
   }
 
   /// A worker that has no reason to claim, because its hands are full or it is quiet, takes a turn now and then all the
@@ -57,7 +73,10 @@ extension Worker {
       turn = unanswered
     } else {
       let request = claimRequest(session)
-      if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
+      // Newest first: the oldest ends up next in line.
+      if session.unsettled.contains(where: \.settlement.isBack) {
+        session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID }
+      }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
     }
@@ -79,9 +98,11 @@ extension Worker {
     } else {
       session.unsettled = turn.settling + session.unsettled
     }
-    // A stop may have come in between; and what a repeat brings was perhaps not there before.
+    // A stop may have come in between; what a repeat brings was perhaps not there before; and where outcomes are refused,
+    // more of them help nobody.
     let mayStart = control.phase == .running || control.phase == .quiet && !turn.isRepeat
-    note(answer.claimed, to: turn.request, session, mayStart: mayStart)
+    note(answer.claimed, to: turn.request, session, mayStart: mayStart && answer.refusal == nil)
+    if let refusal = answer.refusal { throw refusal }
   }
 
   /// A request for as much as there is room for, and no more than `most`.
@@ -97,7 +118,7 @@ extension Worker {
 
   /// Starts what was claimed, and notes what the answer says of the queue.
   ///
-  /// - Parameter mayStart: false to give back what was claimed.
+  /// - Parameter mayStart: false to give back what was claimed, which is also done where there is no room for it any more.
   func note(_ claimed: ClaimAnswer?, to request: ClaimRequest, _ session: QueueSession, mayStart: Bool) {
     guard let claimed else {
       // The lease is lost. The renewal tells to whom: a newer life of this name must not be superseded in turn.
@@ -112,9 +133,10 @@ extension Worker {
     }
     session.lastTurn = .now
     if request.limit > 0 {
-      session.isBlocked = claimed.isBlocked
+      session.blockedSince = claimed.isBlocked ? session.blockedSince ?? .now : nil
       if claimed.messages.count == request.limit || claimed.isBlocked { session.mayHaveMessages = true }
-      session.nextDue = claimed.nextDue.map { .now + $0 }
+      // What is due stays where it is while the queue is paused: nothing to be woken for.
+      session.nextDue = claimed.paused ? nil : claimed.nextDue.map { .now + $0 }
       session.nextNumber = claimed.nextNumber
     }
     if let expired = claimed.expired, session.toRecover[expired] == nil, ContinuousClock.now >= session.takeOverAt {
@@ -169,15 +191,25 @@ extension Worker {
 
   private func start(_ messages: [ClaimedMessage], now: Int64, _ session: QueueSession, mayStart: Bool) {
     if messages.isEmpty { return }
+    let isSuspect = messages.contains { $0.history.crashes >= options.suspectAfter }
+    // Where an answer was long in coming, others may have been given its room.
+    let hasRoom = inHand + messages.count <= options.concurrency && !hasSuspect && (!isSuspect || inHand == 0)
+    guard mayStart && hasRoom else { return giveBack(messages, session) }
     inHand += messages.count
-    if messages.contains(where: { $0.history.crashes >= options.suspectAfter }) { hasSuspect = true }
-    let claims = Dispatcher.Claims(
-      lease: session.lease,
-      finished: session.finished,
-      now: now,
-      isTooLate: !mayStart
-    )
+    hasSuspect = isSuspect
+    let claims = Dispatcher.Claims(lease: session.lease, finished: session.finished, now: now)
     logger.debug("claimed", metadata: ["queue": "\(session.queue.name)", "messages": "\(messages.count)"])
     dispatcher.start(messages, claims)
+  }
+
+  /// Has messages settled that were never started, as if they had not been claimed.
+  private func giveBack(_ messages: [ClaimedMessage], _ session: QueueSession) {
+    for message in messages {
+      let settlement = Settlement(claimID: message.claimID, .back(message.element()))
+      session.unsettled.append(
+        Finished(settlement: settlement, lease: session.lease, messageID: message.assignedID)
+      )
+    }
+    session.mayHaveMessages = true
   }
 }

@@ -23,7 +23,7 @@ extension Worker {
 
   private func mayClaimBehindBell(_ session: QueueSession) -> Bool {
     inHand == 0 && session.unsettled.isEmpty && session.unanswered == nil && mostBehindBell > 0
-      && !sessions.contains(where: \.isBlocked)
+      && !sessions.contains { $0.blockedSince != nil }
   }
 
   /// How many messages may come with a bell. Of several queues each gets so few that, while it is quiet, the others lose

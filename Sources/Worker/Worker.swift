@@ -5,8 +5,9 @@ import RedisClient
 
 /// Claims messages, has each handled, and settles what becomes of it.
 ///
-/// One loop does everything that talks to Redis, one step after the other: it registers, renews, settles and claims in one
-/// round trip, and recovers what others left behind. So no two of these can cross. It runs when its bell rings: a handler
+/// One loop talks to Redis, one step after the other: it registers, renews, settles and claims in one round trip, and
+/// recovers what others left behind. So no two of these can cross. Beside it each queue's bell is listened for on a
+/// connection of its own, and an idle worker has its next claim brought by that; then the loop claims nothing there. It runs when its bell rings: a handler
 /// finished, the queue's bell rang or was waited for long enough, a timer went off, or a signal changed the phase.
 ///
 ///     BLPOP --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
@@ -152,19 +153,20 @@ package actor Worker {
     try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
+    listen(session)
     try await dropSurplus(session)
     if session.lostOutcomes > 0 {
       try await session.queue.count(lost: session.lostOutcomes)
       session.lostOutcomes = 0
     }
     noteSuccess(session)
-    listen(session)
   }
 
   /// Whether the loop must go round again without waiting for the bell.
   private func hasWork(_ session: QueueSession) -> Bool {
     ContinuousClock.now >= session.retryAt
-      && (needsTurn(session) || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister
+      && (needsTurn(session) || !session.finished.isEmpty && !dispatcher.hasPlenty
+        || !session.isRegistered && mayRegister || !session.toRecover.isEmpty && mayRegister
         || mayDrop(session))
   }
 

@@ -1,4 +1,5 @@
 import Glibc
+import RedisClient
 import TestSupport
 import Testing
 
@@ -132,6 +133,32 @@ struct WorkerLogTests {
     #expect(Set(worker.log("dead-dropped").map { $0["id"] }).count == count - 10)
     #expect(worker.log("log-dropped").isEmpty)
     #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("Letters that fall off are logged whole however long they are, and so is what comes after them")
+  func longLetters() async throws {
+    let bench = try await Bench()
+    // The buffer holds 4 MiB: the first is longer than that, all of them together several times as long.
+    let letters = [5 << 20] + Array(repeating: 1_100_000, count: 8)
+    for (number, length) in letters.enumerated() {
+      var push = RedisCommand("LPUSH", bench.queue.name.description)
+      push.append("\(number)" + String(repeating: "x", count: length))
+      _ = try await bench.queue.redis.run(push)
+    }
+    let worker = try bench.worker("--concurrency", "1")
+    try await eventually("all are dead") { try await bench.counts().dead == letters.count }
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+
+    let undertaker = try bench.worker("--dead-max", "1")
+    try await eventually("they fall off") { try await bench.counts().dead == 1 }
+    try await bench.push(3)
+    try await bench.eventually(sent: 3)
+    undertaker.send(SIGTERM)
+    #expect(try await undertaker.end().code == 0)
+    #expect(undertaker.log("dead-dropped").map { $0["payload"]!.count } == letters.dropLast().map { $0 + 1 })
+    #expect(undertaker.log("sent").count == 3 && undertaker.log("log-dropped").isEmpty)
+    #expect(try await bench.violations(plainPushes: letters.count) == [])
   }
 
   @Test("A reader that is gone does not end the worker")

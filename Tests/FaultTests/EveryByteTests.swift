@@ -35,7 +35,7 @@ extension FaultTests {
         let second = ClaimRequest(life: life, firstNumber: 2, limit: 2)
         _ = try await cut.settle([], of: .own(life))
         proxy.arm(.cut, afterReplyBytes: length)
-        var answer: (settled: Int?, claimed: ClaimAnswer?)?
+        var answer: (settled: Int?, refusal: RedisError?, claimed: ClaimAnswer?)?
         for _ in 0..<3 where answer == nil {
           answer = try? await cut.turn(settling: settlements, claiming: second)
         }
@@ -87,7 +87,12 @@ extension FaultTests {
       guard case .tcp(let host, let port) = proxy.endpoint.address else { throw NeverHappened(description: "no port") }
       if let fault { proxy.arm(fault, afterReplyBytes: bytes) }
       _ = try await queue.queue.enqueue((0..<3).map { FaultBench.message("m\($0)") })
+      // An earlier life of its name holds one of them: to be taken back.
+      let gone = WorkerLife(name: "w")
+      _ = try await queue.queue.join(gone, lease: .seconds(3600))
+      _ = try await queue.queue.turn(settling: [], claiming: .init(life: gone, firstNumber: 0, limit: 1))
       let handler = CountingHandler()
+      let recovered = Mutex(0)
       var options = WorkerOptions(name: "w")
       options.lease = .milliseconds(1_000)
       options.wakeTimeout = .milliseconds(20)
@@ -98,7 +103,9 @@ extension FaultTests {
         redis: try RedisEndpoint("redis://\(Self.user):secret@\(host):\(port)"),
         handler: handler,
         options: options,
-        logger: Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
+        logger: Logger(label: "recovered") { _ in
+          EventCounter { event in if event == "recovered" { recovered.withLock { $0 += 1 } } }
+        }
       )
       let run = Task { await worker.run() }
       try await eventually("all are settled, \(fault.map { "\($0)" } ?? "no fault") at byte \(bytes)") {
@@ -108,9 +115,27 @@ extension FaultTests {
       #expect(await run.value == .clean)
       // The middle one failed once on purpose.
       #expect(handler.handled == ["m0": 1, "m1": 2, "m2": 1], "\(fault.map { "\($0)" } ?? "") at byte \(bytes)")
+      // Said twice rather than never, where the answer did not come.
+      #expect((1...2).contains(recovered.withLock { $0 }), "\(fault.map { "\($0)" } ?? "") at byte \(bytes)")
       #expect(InvariantCheck(try await queue.dump()).violations() == [])
       return proxy.replyBytes
     }
+  }
+}
+
+/// Tells of each line what event it is.
+private struct EventCounter: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+  private let note: @Sendable (String) -> Void
+
+  init(_ note: @escaping @Sendable (String) -> Void) { self.note = note }
+
+  func log(event: LogEvent) { note(event.message.description) }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
   }
 }
 

@@ -18,7 +18,7 @@ import Testing
 
     let state = Mutex(State())
 
-    func flushed() async -> Int? {
+    func flushed(within timeout: Duration) async -> Int? {
       state.withLock { state in
         if state.isFull { state.lost += 1 }
         return state.isStalled ? nil : state.lost

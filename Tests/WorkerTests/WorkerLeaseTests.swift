@@ -124,6 +124,53 @@ import Testing
     #expect(inHand.withLock(\.besideSuspect) == 0)
   }
 
+  @Test("A message that may be poison gets an empty hand in the end, though a more urgent queue is never empty")
+  func patientSuspect() async throws {
+    let server = try await RedisServer.shared()
+    let (urgent, other) = (TestQueue(on: server), TestQueue(on: server))
+    let begun = Mutex(0)
+    let besideSuspect = Mutex<[Int]>([])
+    let inHand = Mutex(0)
+    let handler = TestHandler { message in
+      let beside = inHand.withLock { inHand in
+        inHand += 1
+        return inHand - 1
+      }
+      defer { inHand.withLock { $0 -= 1 } }
+      if message.history.crashes > 0 {
+        besideSuspect.withLock { $0.append(beside) }
+      } else if message.text == "urgent" {
+        // Until the next one is in hand as well, or none comes for a while.
+        let number = begun.withLock { begun in
+          begun += 1
+          return begun
+        }
+        let end = ContinuousClock.now + .milliseconds(1_500)
+        while begun.withLock({ $0 }) == number, ContinuousClock.now < end {
+          try? await Task.sleep(for: .milliseconds(2))
+        }
+      }
+      return .sent
+    }
+    try await urgent.push("urgent")
+    let worker = RunningWorker([urgent, other], on: server, handler) { $0.concurrency = 10 }
+    try await eventually("it is at work") { handler.handled.count == 1 }
+    for number in 1...2 {
+      var push = RedisCommand("LPUSH", other.name.description)
+      push.append(
+        Element(history: MessageHistory(id: "\(number)", crashes: 2), payload: [UInt8]("m\(number)".utf8)).sealed
+      )
+      _ = try await other.redis.run(push)
+    }
+    try await eventually(within: .seconds(30), "the other queue is empty") {
+      try await urgent.push("urgent")
+      return try await other.counter("sent") == 2
+    }
+    try await urgent.drained()
+    #expect(await worker.stop() == .clean)
+    #expect(besideSuspect.withLock { $0 } == [0, 0])
+  }
+
   @Test("A worker whose claims were taken over records nothing of them, says so, and begins a new life")
   func lost() async throws {
     let server = try await RedisServer.shared()

@@ -1,5 +1,6 @@
 import MessageQueue
 import RedisClient
+import Synchronization
 import TestSupport
 import Testing
 
@@ -87,6 +88,44 @@ import Testing
     try await eventually("it is settled when the key is gone") { try await broken.counter("dead_total") == 1 }
     try await eventually("it says that all is done") { worker.log.count("queue-back") == 1 }
     await worker.stop()
+  }
+
+  @Test("While a queue's outcomes are refused nothing more of it is started, and what is in hand stays within bounds")
+  func refusedOutcomes() async throws {
+    let server = try await RedisServer.shared()
+    let (broken, sound) = (TestQueue(on: server), TestQueue(on: server))
+    let gate = Gate()
+    let inHand = Mutex((now: 0, most: 0))
+    let handler = TestHandler { message in
+      inHand.withLock {
+        $0.now += 1
+        $0.most = max($0.most, $0.now)
+      }
+      if message.text.hasPrefix("first") { _ = await gate.pass() }
+      try? await Task.sleep(for: .milliseconds(20))
+      inHand.withLock { $0.now -= 1 }
+      return message.text.hasPrefix("first") ? .dead(reason: "bad") : .sent
+    }
+    let first = (1...5).map { "first\($0)" }
+    let then = (1...20).map { "then\($0)" }
+    try await broken.push(first + then)
+    let worker = RunningWorker([broken, sound], on: server, handler) { $0.concurrency = 5 }
+    try await eventually("its hands are full") { handler.handled.count == 5 }
+    try await broken.run("SET {sms}:dead oops")
+    gate.open()
+    try await eventually("it says so") { worker.log.count("queue-error") == 1 }
+    let sounds = (1...100).map { "sound\($0)" }
+    try await sound.push(sounds)
+    try await eventually("the other queue is at work") { try await sound.counter("sent") > 20 }
+    #expect(!handler.handled.contains { $0.hasPrefix("then") })
+    try await broken.run("DEL {sms}:dead")
+    try await broken.drained()
+    try await sound.drained()
+    #expect(await worker.stop() == .clean)
+    #expect(inHand.withLock(\.most) <= 5)
+    #expect(handler.handled.sorted() == (first + then + sounds).sorted())
+    #expect(handler.handled.filter { $0.hasPrefix("then") } == then)
+    #expect(InvariantCheck(try await broken.dump()).violations() == [])
   }
 
   @Test("An outage is news once, and once more when a person has to act")

@@ -117,6 +117,47 @@ import Testing
     #expect(try await queue.queue.inspect().workers.isEmpty)
   }
 
+  @Test("What is claimed in the moment in which a worker stops goes back in its order", arguments: [true, false])
+  func claimedTooLate(quiet: Bool) async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let worker = RunningWorker([queue], on: server, TestHandler()) {
+      $0.wakeTimeout = .seconds(3600)
+      // A claim that shows health would ring.
+      $0.lease = .seconds(3600)
+    }
+    try await queue.listenedFor()
+    // Nobody rings: the claim that stands behind the bell is carried out when the wait is cut short.
+    let payloads = (1...20).map { "m\($0)" }
+    for payload in payloads { try await queue.run("LPUSH sms \(payload)") }
+    if quiet { worker.control.advance(to: .quiet) }
+    #expect(await worker.stop() == .clean)
+    #expect(try await queue.queue.peek(30).map { String(decoding: $0.payload, as: UTF8.self) } == payloads)
+    #expect(try await queue.queue.inspect().claimed == 0)
+  }
+
+  @Test("What waits to be begun when all is cut short is given back unstarted")
+  func notBegun() async throws {
+    let handler = TestHandler()
+    let dispatcher = Dispatcher(handler: handler, options: WorkerOptions(name: "w"), logger: LogBook().logger) {}
+    let lease = LeaseClock()
+    lease.extend(from: .now, by: .seconds(3600))
+    let finished = FinishedBox()
+    dispatcher.cancel()
+    let messages = (0..<20).map { number in
+      ClaimedMessage(queue: "sms", claimID: "\(number)", history: MessageHistory(id: "m"), payload: [0])
+    }
+    dispatcher.start(messages, Dispatcher.Claims(lease: lease, finished: finished, now: 0))
+    var outcomes: [Settlement.Verb] = []
+    try await eventually("all are given back") {
+      outcomes += finished.takeAll().map(\.settlement.verb)
+      return outcomes.count == messages.count
+    }
+    #expect(outcomes == messages.map { .back($0.element()) })
+    #expect(dispatcher.givenBackCount == messages.count)
+    #expect(handler.handled.isEmpty)
+  }
+
   @Test("An idle worker stops at once, however long it waits for the bell")
   func idle() async throws {
     let server = try await RedisServer.shared()

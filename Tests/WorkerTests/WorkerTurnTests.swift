@@ -180,6 +180,29 @@ import Testing
     await worker.stop()
   }
 
+  @Test("A worker of a paused queue is not woken again and again for what is due in it")
+  func pausedAndDue() async throws {
+    let server = try await RedisServer()
+    let queue = TestQueue(on: server)
+    func waits() async throws -> Int {
+      let stats = try await queue.run("INFO commandstats").string ?? ""
+      return Int(try #require(stats.firstMatch(of: /cmdstat_blpop:calls=(\d+)/)).1)!
+    }
+    try await queue.queue.pause()
+    try await queue.run("ZADD {sms}:later now-1m late")
+    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .milliseconds(200) }
+    try await queue.listenedFor()
+    let start = ContinuousClock.now
+    let before = try await waits()
+    // Redis ends waits whenever something wakes it.
+    while ContinuousClock.now - start < .seconds(1) { try await queue.run("PING") }
+    let made = try await waits() - before
+    #expect(made <= Int((ContinuousClock.now - start) / .milliseconds(100)) + 2)
+    try await queue.queue.resume()
+    try await eventually("it is sent") { try await queue.counter("sent") == 1 }
+    await worker.stop()
+  }
+
   @Test("Several workers share a queue, and each message is handled once")
   func several() async throws {
     let server = try await RedisServer.shared()

@@ -4,7 +4,8 @@
 --       7 claimed hash of this life
 -- ARGV  1 life: the worker's identity in this run of it
 --       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
---       5 how many crashes make a message a suspect   6 1 when the worker has nothing in hand
+--       5 how many crashes make a message a suspect   6 1 when the worker may take a suspect: it has nothing in hand,
+--       and nothing else is on its way
 -- Returns {1, now, due, waiting, paused, blocked, expired, number, element...}: Redis' time in ms; ms until the next
 --       scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
 --       worker's hands are not empty; another life whose lease has ended, '' for none; and what was claimed: element i has
@@ -12,11 +13,11 @@
 --       {0}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
--- with it to the dead letters. A message is in the list, in later, or in one claimed hash. The first write removes, so that a full Redis can
--- still be drained. Nothing is claimed outside a lease. A number is used once: turns holds the next one of each life, and
--- a call with an older one claims nothing and returns what stands under its numbers. So a call may be repeated when its
--- answer was lost, and it may even arrive after its repeat (a proxy, a slow network): what it claims then stands under
--- numbers that the worker asks for next.
+-- with it to the dead letters. A message is in the list, in later, or in one claimed hash. The first write removes, so
+-- that a full Redis can still be drained. Nothing is claimed outside a lease. A number is used once: turns holds the next
+-- one of each life, and a call with an older one claims nothing and returns what stands under its numbers. So a call may
+-- be repeated when its answer was lost, and it may even arrive after its repeat (a proxy, a slow network): what it claims
+-- then stands under numbers that the worker asks for next.
 
 local list, wake, later, paused_key, workers, turns, claimed =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]

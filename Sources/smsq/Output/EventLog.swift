@@ -28,8 +28,7 @@ struct EventLog: LogHandler, LogOutput {
     }
   }
 
-  /// Waits, for a twentieth of a second at most, until the lines are out.
-  func flushed() async -> Int? { await writer.flushed(within: .milliseconds(50)) }
+  func flushed(within timeout: Duration) async -> Int? { await writer.flushed(within: timeout) }
 
   /// Waits, for a second at most, until the lines are out.
   func flush() { writer.flush(timeout: .seconds(1)) }
