@@ -31,8 +31,6 @@ package struct Settlement: Sendable, Equatable {
     self.claimID = claimID
     self.verb = verb
   }
-
-  package var isBack: Bool { if case .back = verb { true } else { false } }
 }
 
 /// Whose claims are settled.
@@ -101,10 +99,11 @@ extension MessageQueue {
     case .fenced: call.append("fenced")
     }
 
-    let sent = settlements.filter { $0.verb == .sent }
-    call.append(sent.count)
-    for settlement in sent { call.append(settlement.claimID) }
-    for settlement in settlements {
+    let others = settlements.filter { if case .sent = $0.verb { false } else { true } }
+    call.append(settlements.count - others.count)
+    for settlement in settlements { if case .sent = settlement.verb { call.append(settlement.claimID) } }
+    // Newest first: of those that go back, the oldest ends up next in line.
+    for settlement in others.sorted(by: { $0.claimID > $1.claimID }) {
       switch settlement.verb {
       case .sent: continue
       case .expired: append(settlement, .zero, nil, to: &call)

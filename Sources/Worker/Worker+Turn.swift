@@ -73,10 +73,8 @@ extension Worker {
       turn = unanswered
     } else {
       let request = claimRequest(session)
-      // Newest first: the oldest ends up next in line.
-      if session.unsettled.contains(where: \.settlement.isBack) {
-        session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID }
-      }
+      // It may be more than a turn's worth.
+      if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
     }
