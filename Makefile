@@ -15,7 +15,7 @@ PURE_TESTS := ^(SMSTests|smsqTests)\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,peers
 BENCH_PIN ?= apart
 BENCH_TOOLS := .build/bench
 BENCH_VENV := .build-peers
@@ -89,7 +89,7 @@ soak: ## Run workers at a steady rate with a fault every few seconds: make soak 
 
 bench: bench-tools ## Measure, beside what Redis and hiredis allow: docs/performance.md (BENCH=quick for three minutes)
 	$(RELEASE) --product PushAPI
-	$(MEASURE) --rows $(BENCH_ROWS)
+	BENCH_VENV=$(BENCH_VENV) $(MEASURE) --rows $(BENCH_ROWS)
 
 bench-peers: bench-tools ## Measure beside other queues, which it installs with apt and from PyPI
 	Tests/Bench/peers/setup.sh $(BENCH_VENV)

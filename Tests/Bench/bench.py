@@ -18,7 +18,7 @@ import time
 
 from tools import Bench, Redis, median
 
-ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash"]
+ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash", "peers"]
 
 
 def machine():
@@ -37,6 +37,7 @@ def versions(smsq):
 
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     return {"smsq": first_line(smsq, "--version"), "commit": commit, "redis": first_line("redis-server", "--version"),
+            "hiredis": first_line("pkg-config", "--modversion", "hiredis") if shutil.which("pkg-config") else "",
             "swift": first_line("swift", "--version") if shutil.which("swift") else "", "clang": first_line("clang", "--version")}
 
 

@@ -2,8 +2,8 @@
 //
 //   limit fill  PORT KEY COUNT BYTES   pushes messages, 1,000 a LPUSH
 //   limit push  PORT KEY COUNT BYTES MESSAGES COMMANDS
-//                                      the same, so many messages a LPUSH and so many LPUSH a round trip;
-//                                      says how fast that was, as JSON
+//                                      the same, so many messages a LPUSH and so many LPUSH a round trip, the next one
+//                                      written while Redis has the last; says how fast that was, as JSON
 //   limit drain PORT KEY               claims 256 by a script and acknowledges them with the next claim, until none is left
 //   limit pop   PORT KEY COUNT         BLPOP, one message after the other; loses what it holds when it is killed
 //   limit times PORT KEY               BLPOP for ever, with a line for each message: when it came, in Unix microseconds
@@ -43,41 +43,65 @@ static int message(char *buffer, size_t size, long number) {
     return used + sprintf(buffer + used, "%s", end);
 }
 
-static void push(const char *key, long count, size_t bytes, int messages, int commands) {
-    // Arguments and payloads are copied into hiredis' own buffer, so one command's worth of each is enough.
+// Payloads made beforehand, used in turn: making them is the producer's own work.
+struct ring {
+    long count;
+    char **payloads;
+    size_t *lengths;
+};
+
+static struct ring make_ring(long count, size_t bytes) {
+    long most = 16000000 / (long)bytes;
+    if (most > 10000) most = 10000;
+    struct ring ring = {count < most ? count : most, NULL, NULL};
+    ring.payloads = malloc(ring.count * sizeof *ring.payloads);
+    ring.lengths = malloc(ring.count * sizeof *ring.lengths);
+    if (!ring.payloads || !ring.lengths) fail("out of memory");
+    for (long number = 0; number < ring.count; number++) {
+        ring.payloads[number] = malloc(bytes + 200);
+        if (!ring.payloads[number]) fail("out of memory");
+        ring.lengths[number] = message(ring.payloads[number], bytes, number);
+    }
+    return ring;
+}
+
+// While Redis has one round trip, the next one is written, unless a message is to be answered before the next.
+static void push(const char *key, long count, struct ring ring, int messages, int commands) {
     const char **argv = malloc((messages + 2) * sizeof *argv);
     size_t *lengths = malloc((messages + 2) * sizeof *lengths);
-    char *buffer = malloc(messages * (bytes + 200));
-    if (!argv || !lengths || !buffer) fail("out of memory");
+    if (!argv || !lengths) fail("out of memory");
     argv[0] = "LPUSH", lengths[0] = 5;
     argv[1] = key, lengths[1] = strlen(key);
-    for (long done = 0; done < count;) {
-        int underway = 0;
-        for (; underway < commands && done < count; underway++) {
+    int may_lead = messages > 1 || commands > 1, underway = 0;
+    for (long done = 0; done < count || underway > 0;) {
+        int before = underway;
+        for (int made = 0; made < commands && done < count; made++, underway++) {
             int argc = 2;
-            char *at = buffer;
             for (; argc < messages + 2 && done < count; argc++, done++) {
-                argv[argc] = at;
-                lengths[argc] = message(at, bytes, done);
-                at += lengths[argc] + 1;
+                argv[argc] = ring.payloads[done % ring.count];
+                lengths[argc] = ring.lengths[done % ring.count];
             }
             if (redisAppendCommandArgv(redis, argc, argv, lengths) != REDIS_OK) fail(redis->errstr);
         }
-        for (; underway > 0; underway--) {
+        // What was written goes out before a reply is waited for.
+        int sent = 0;
+        while (!sent) if (redisBufferWrite(redis, &sent) != REDIS_OK) fail(redis->errstr);
+        int awaited = may_lead && done < count ? before : underway;
+        for (; awaited > 0; awaited--, underway--) {
             void *reply;
             if (redisGetReply(redis, &reply) != REDIS_OK) fail(redis->errstr);
             freeReplyObject(checked(reply));
         }
     }
-    free(buffer);
     free(lengths);
     free(argv);
 }
 
 static void timed_push(char **argv) {
+    struct ring ring = make_ring(atol(argv[4]), (size_t)atol(argv[5]));
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
-    push(argv[3], atol(argv[4]), (size_t)atol(argv[5]), atoi(argv[6]), atoi(argv[7]));
+    push(argv[3], atol(argv[4]), ring, atoi(argv[6]), atoi(argv[7]));
     clock_gettime(CLOCK_MONOTONIC, &ended);
     double seconds = ended.tv_sec - began.tv_sec + (ended.tv_nsec - began.tv_nsec) / 1e9;
     printf("{\"messages_per_second\":%.1f}\n", atol(argv[4]) / seconds);
@@ -141,7 +165,9 @@ int main(int argc, char **argv) {
     if (argc < 4) fail("usage: see limit.c");
     redis = redisConnect("127.0.0.1", atoi(argv[2]));
     if (!redis || redis->err) fail(redis ? redis->errstr : "out of memory");
-    if (!strcmp(argv[1], "fill") && argc == 6) push(argv[3], atol(argv[4]), (size_t)atol(argv[5]), 1000, 1);
+    if (!strcmp(argv[1], "fill") && argc == 6) {
+        push(argv[3], atol(argv[4]), make_ring(atol(argv[4]), (size_t)atol(argv[5])), 1000, 1);
+    }
     else if (!strcmp(argv[1], "push") && argc == 8) timed_push(argv);
     else if (!strcmp(argv[1], "drain")) drain(argv[3]);
     else if (!strcmp(argv[1], "pop") && argc == 5) pop(argv[3], atol(argv[4]), 0);

@@ -20,8 +20,10 @@ class Client:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
+        self.sent = 0
 
     def send(self, *words):
+        self.sent += 1
         parts = [b"*%d\r\n" % len(words)]
         for word in words:
             word = word if isinstance(word, bytes) else str(word).encode()
@@ -142,6 +144,11 @@ class Bench:
 
     # Running things
 
+    def limit_drain(self):
+        """Runs the limit to its end."""
+        if self.run(self.limit, "drain", self.redis.port, "sms", stdout=subprocess.DEVNULL).wait() != 0:
+            raise RuntimeError("the limit program failed")
+
     def run(self, *command, **options):
         child = start(command, options.pop("cores", self.cores), **options)
         self.children.append(child)
@@ -189,11 +196,11 @@ class Bench:
                 raise TimeoutError("what was waited for did not happen")
             time.sleep(every)
 
-    def drained(self, count):
+    def drained(self, count, every=0.01):
         """Waits until so many are settled. While messages wait it asks rarely, so as not to compete."""
         try:
             # Even a busy machine manages ten thousand a second.
-            self.wait_until(lambda: self.client("LLEN", "sms") == 0, every=0.01, timeout=max(300, count / 10_000))
+            self.wait_until(lambda: self.client("LLEN", "sms") == 0, every=every, timeout=max(300, count / 10_000))
             self.wait_until(lambda: self.sent() >= count)
         except TimeoutError:
             # What a person has to know who was not there.
@@ -206,6 +213,11 @@ class Bench:
 
     def clear(self):
         self.client("FLUSHALL")
+
+    def commands(self):
+        """Commands so far, those that scripts called too, and without our own."""
+        total = int(self.client.info("stats")["total_commands_processed"])
+        return total - self.client.sent
 
     # Results
 

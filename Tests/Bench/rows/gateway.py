@@ -10,7 +10,7 @@ LATENCY = 0.05
 
 
 def run(bench):
-    seconds = 1 if bench.quick else 2
+    seconds = 1 if bench.quick else 5
     bench.settings.update(latency_ms=50, seconds=seconds, warm_up=1, times=3)
     for concurrency in [10, 100, 1000, 10_000]:
         bound = concurrency / LATENCY

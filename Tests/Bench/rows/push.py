@@ -41,9 +41,9 @@ def run(bench):
                                                 "--text", "Your code is 000007."),
     })
 
-    def blast():
+    def blast(clients):
         began = time.monotonic()
-        command = ["redis-benchmark", "-p", port, "-P", "64", "-c", "1", "-n", lines, "-q", "LPUSH", "sms", payload]
+        command = ["redis-benchmark", "-p", port, "-P", "64", "-c", clients, "-n", lines, "-q", "LPUSH", "sms", payload]
         if bench.run(*command, stdout=subprocess.DEVNULL).wait() != 0:
             raise RuntimeError("redis-benchmark failed")
         return lines / (time.monotonic() - began)
@@ -80,7 +80,8 @@ def run(bench):
         bench.compare("msg/s", {f"C, LPUSH, {name}": in_c(count, size, calls),
                                 f"Swift API, {name}": in_swift(count, size, calls)})
     bench.compare("msg/s", {
-        "redis-benchmark -P 64 -c 1 LPUSH": blast,
+        "redis-benchmark -P 64 -c 1 LPUSH": lambda: blast(1),
+        "redis-benchmark -P 64 LPUSH, its 50 connections": lambda: blast(50),
         f"smsq push --file, {lines:,} lines": lambda: ours(path, lines),
         f"smsq push --file, {lines // 10:,} lines": lambda: ours(small, lines // 10),
     })
