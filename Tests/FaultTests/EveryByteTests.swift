@@ -56,7 +56,7 @@ extension FaultTests {
 
     @Test(
       "A worker's whole conversation, failing at each byte of what Redis says: each message is handled once",
-      arguments: [FaultyProxy.Fault.cut, .reset, .stall]
+      arguments: [FaultyProxy.Fault.cut, .reset, .stall, .delay(.milliseconds(10))]
     )
     func conversation(fault: FaultyProxy.Fault) async throws {
       let server = try await RedisServer.shared()
@@ -113,6 +113,8 @@ extension FaultTests {
       }
       worker.control.stop()
       #expect(await run.value == .clean)
+      // Towards the end it may say less than it did without a fault.
+      #expect(fault == nil || proxy.hasStruck || bytes > 250, "\(fault.map { "\($0)" } ?? "") at byte \(bytes)")
       // The middle one failed once on purpose.
       #expect(handler.handled == ["m0": 1, "m1": 2, "m2": 1], "\(fault.map { "\($0)" } ?? "") at byte \(bytes)")
       // Said twice rather than never, where the answer did not come.

@@ -87,8 +87,19 @@ struct FaultBench: Sendable {
     }
   }
 
+  /// What is wrong with the queue: what this package's own audit finds, which `smsq doctor` runs, and the test's check, which
+  /// looks at each payload.
   func violations(plainPushes: Int = 0) async throws -> [String] {
-    InvariantCheck(try await queue.dump()).violations(plainPushes: plainPushes)
+    let findings = try await queue.queue.audit().findings.map { "\($0)" }
+    return InvariantCheck(try await queue.dump()).violations(plainPushes: plainPushes) + findings
+  }
+
+  /// How many messages each life of a worker that was killed holds, by life.
+  func held(by name: String) async throws -> [String: Int] {
+    // What it had written into its socket, Redis may still carry out: at each answer to somebody else it has read on.
+    for _ in 0..<20 { try await queue.run("PING") }
+    let lives = try await snapshot().workers.filter { $0.life.name == name }
+    return Dictionary(uniqueKeysWithValues: lives.map { ($0.life.id, $0.claimed) })
   }
 
   /// The dead letters.

@@ -30,7 +30,7 @@ extension FaultTests {
       var books: [Usage] = []
 
       let end = ContinuousClock.now + .seconds(Self.seconds ?? 0)
-      var round = 0
+      var (round, faults) = (0, 0)
       while ContinuousClock.now < end {
         try await Task.sleep(for: .milliseconds(.random(in: 1_500...2_500)))
         switch round % 8 {
@@ -48,9 +48,10 @@ extension FaultTests {
         case 4: try await killConnections(bench)
         case 5: try await pauseQueue(bench)
         default:
-          // Every descriptor and all memory that a fault may have cost is back by now.
+          // No fault: every descriptor and all memory that a fault may have cost is back by now.
           books.append(try Usage(of: steady.pid))
         }
+        if ![5, 7].contains(round % 8) { faults += 1 }
         round += 1
       }
       await producers.stop()
@@ -64,7 +65,7 @@ extension FaultTests {
       #expect(doubles(taken) <= recovered && recovered <= kills * 50)
       #expect(try await bench.violations() == [])
       #expect(steady.log("lease-lost").isEmpty && steady.log("outcome-lost").isEmpty)
-      print("soak: \(taken.count) messages, \(round) faults, \(kills) kills, \(doubles(taken)) twice; \(books)")
+      print("soak: \(taken.count) messages, \(faults) faults, \(kills) kills, \(doubles(taken)) twice; \(books)")
 
       guard books.count >= 2, let last = books.last else { return }
       #expect(Set(books.map(\.descriptors)).count == 1, "\(books)")

@@ -136,14 +136,17 @@ import Testing
     #expect(try await queue.queue.inspect().claimed == 0)
   }
 
-  @Test("What waits to be begun when all is cut short is given back unstarted")
-  func notBegun() async throws {
+  @Test(
+    "What waits to be begun when all is cut short, or when its lease is over, is not begun",
+    arguments: [true, false]
+  )
+  func notBegun(leaseHolds: Bool) async throws {
     let handler = TestHandler()
     let dispatcher = Dispatcher(handler: handler, options: WorkerOptions(name: "w"), logger: LogBook().logger) {}
     let lease = LeaseClock()
     lease.extend(from: .now, by: .seconds(3600))
     let finished = FinishedBox()
-    dispatcher.cancel()
+    if leaseHolds { dispatcher.cancel() } else { lease.revoke() }
     let messages = (0..<20).map { number in
       ClaimedMessage(queue: "sms", claimID: "\(number)", history: MessageHistory(id: "m"), payload: [0])
     }
@@ -154,7 +157,7 @@ import Testing
       return outcomes.count == messages.count
     }
     #expect(outcomes == messages.map { .back($0.element()) })
-    #expect(dispatcher.givenBackCount == messages.count)
+    #expect(dispatcher.givenBackCount == (leaseHolds ? messages.count : 0))
     #expect(handler.handled.isEmpty)
   }
 
