@@ -40,6 +40,14 @@ import Testing
     #expect(try await table.take(turn).claimed.map(\.action) == [.command])
   }
 
+  @Test func `A key that is no text is known by its bytes, and stops nobody`() async throws {
+    try await database.execute("PRAGMA ignore_check_constraints = ON")
+    try await database.execute(
+      "INSERT INTO process (parameters, idempotency_key) VALUES ('{}', x'0aff'), ('{}', 'plain')"
+    )
+    #expect(try await table.take(turn("a", claim: 2)).claimed.map(\.idempotencyKey) == ["0aff", "plain"])
+  }
+
   @Test func `A record ends the row, and says what became of it`() async throws {
     try await database.addSends(1)
     _ = try await table.take(turn("a", claim: 1))

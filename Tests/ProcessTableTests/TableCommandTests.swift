@@ -1,4 +1,6 @@
 import Foundation
+import GRDB
+import MessageQueue
 import TestSupport
 import Testing
 
@@ -184,6 +186,38 @@ import Testing
     let result = try await SmsqProcess.run("cron", "--database", path)
     #expect(result.status == 78, "\(result)")
     #expect(FileManager.default.contents(atPath: path)?.count == 12_000)
+  }
+
+  @Test func `Parameters that are no UTF-8 are dead, whatever they ask for, and never repaired`() async throws {
+    let server = try await RedisServer.shared()
+    let name = "latin-\(UUID().uuidString)"
+    let latin =
+      Array(#"{"to":"+8613800138000","argv":["echo"],"queue":"\#(name)","text":"caf"#.utf8) + [0xE9, 0x22, 0x7D]
+    for action in ["send", "queue", "command"] {
+      try await database.execute(
+        "INSERT INTO process (action, parameters) VALUES (?, CAST(? AS TEXT))",
+        [action, Data(latin)]
+      )
+    }
+    let result = try await smsq("cron", "--outbox", "--redis", server.url)
+    #expect(result.status == 65, "\(result)")
+    #expect(try await database.count("state = 'dead' AND last_error LIKE '%not valid UTF-8%'") == 3, "\(result)")
+    #expect(try await database.values("SELECT count(*) FROM message") == [0])
+    #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(1).isEmpty)
+  }
+
+  @Test func `A database of UTF-16 is read as any other`() async throws {
+    let path = "\(database.directory)/utf16.db"
+    let application = try DatabaseQueue(path: path)
+    try await application.writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA encoding = 'UTF-16'; CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    }
+    let add = ["table", "add", "--to", "+8613800138000", "--text", "你好", "--id", "order-17", "--database", path]
+    #expect(try await SmsqProcess(add).end().status == 0)
+    let cron = try await SmsqProcess.run("cron", "--outbox", "--database", path)
+    #expect(cron == SmsqProcess.Result(status: 0, output: "", errors: ""))
+    let sent = try await SmsqProcess.run("outbox", "list", "--database", path).output
+    #expect(sent.hasSuffix(" order-17 +8613800138000 你好\n"), "\(sent)")
   }
 
   @Test func `An expired message is neither sent nor dead`() async throws {

@@ -28,15 +28,14 @@ struct QueueAction {
   }
 
   func run(_ row: ClaimedRow) async -> RowOutcome {
-    let payload = Array(row.parameters.utf8)
     let prepared: PreparedMessage
     let name: QueueName
     do {
       prepared = try PreparedMessage(
-        payload: payload,
+        payload: row.parameters,
         defaults: .init(id: row.idempotencyKey, countryCode: defaultCountryCode, queuedAt: ProcessDatabase.now())
       )
-      let destination = try JSONDecoder().decode(Destination.self, from: Data(payload))
+      let destination = try JSONDecoder().decode(Destination.self, from: Data(row.parameters))
       name = try destination.queue.map(QueueName.init(explaining:)) ?? .sms
     } catch let error as MessageError {
       return RowOutcome(.dead(reason: "\(error.code): \(error)"))
