@@ -188,6 +188,42 @@ import Testing
     #expect(FileManager.default.contents(atPath: path)?.count == 12_000)
   }
 
+  @Test func `The database of another application is left as it is, until table init makes it smsq's, too`()
+    async throws
+  {
+    let path = "\(database.directory)/shop.db"
+    let application = try DatabaseQueue(path: path)
+    try await application.write { db in try db.execute(sql: "CREATE TABLE orders (id INTEGER PRIMARY KEY)") }
+    let before = FileManager.default.contents(atPath: path)
+    for command in [["cron"], ["table", "retry", "1"], ["table", "remove", "1"], ["table", "stats"]] {
+      let result = try await SmsqProcess(command + ["--database", path]).end()
+      #expect(result.status == 78 && result.errors.contains("lacks smsq's tables"), "\(result)")
+    }
+    #expect(FileManager.default.contents(atPath: path) == before)
+    #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+
+    #expect(try await SmsqProcess.run("table", "init", "--database", path).status == 0)
+    #expect(try await SmsqProcess.run("cron", "--database", path).status == 0)
+  }
+
+  @Test func `What an application's own foreign keys miss is no matter of table init's`() async throws {
+    let path = "\(database.directory)/shop.db"
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = false
+    let application = try DatabaseQueue(path: path, configuration: configuration)
+    try await application.write { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE customer (id INTEGER PRIMARY KEY);
+          CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customer);
+          INSERT INTO orders (customer) VALUES (17);
+          """
+      )
+    }
+    let result = try await SmsqProcess.run("table", "init", "--database", path)
+    #expect(result == SmsqProcess.Result(status: 0, output: "\(path)\n", errors: ""))
+  }
+
   @Test func `Parameters that are no UTF-8 are dead, whatever they ask for, and never repaired`() async throws {
     let server = try await RedisServer.shared()
     let name = "latin-\(UUID().uuidString)"
