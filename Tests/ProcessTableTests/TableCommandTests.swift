@@ -224,6 +224,13 @@ import Testing
     #expect(result == SmsqProcess.Result(status: 0, output: "\(path)\n", errors: ""))
   }
 
+  @Test func `A gateway's program that is missing is told before any row is touched`() async throws {
+    try await database.addCommand(["true"])
+    let result = try await smsq("cron", "--gateway", "command:/no/such/program")
+    #expect(result.status == 78 && result.errors.contains("'/no/such/program' cannot be started"), "\(result)")
+    #expect(try await database.count("state = 'waiting' AND attempts = 0") == 1)
+  }
+
   @Test func `Parameters that are no UTF-8 are dead, whatever they ask for, and never repaired`() async throws {
     let server = try await RedisServer.shared()
     let name = "latin-\(UUID().uuidString)"
