@@ -49,6 +49,7 @@ package struct Turn: Sendable {
 package struct TurnResult: Sendable, Equatable {
   package struct Recovered: Sendable, Equatable {
     package var id: Int64
+    package var action: RowAction
     package var crashes: Int
     package var isDead: Bool
   }
@@ -112,10 +113,17 @@ extension ProcessTable {
           finished_at = CASE WHEN crashes + 1 >= :max THEN :now END,
           last_error = 'the run that had it in hand was killed; whether it was done is not known'
         WHERE state = 'running' AND lease_until < :now
-        RETURNING id, crashes, state
+        RETURNING id, action, crashes, state
         """,
       arguments: ["max": turn.maxCrashes, "now": turn.now]
-    ).map { TurnResult.Recovered(id: $0["id"], crashes: $0["crashes"], isDead: $0["state"] == "dead") }
+    ).map {
+      TurnResult.Recovered(
+        id: $0["id"],
+        action: $0["action"],
+        crashes: $0["crashes"],
+        isDead: $0["state"] == "dead"
+      )
+    }
   }
 
   private static func claim(_ turn: Turn, _ db: Database) throws -> [ClaimedRow] {

@@ -83,7 +83,7 @@ import Testing
     let early = try await table.take(turn("next", at: Self.later + 60_000, claim: 1))
     #expect(early == TurnResult())
     let result = try await table.take(turn("next", at: Self.later + 60_001, claim: 1))
-    #expect(result.recovered == [.init(id: 1, crashes: 1, isDead: false)])
+    #expect(result.recovered == [.init(id: 1, action: .send, crashes: 1, isDead: false)])
     #expect(result.claimed.map(\.attempt) == [2])
   }
 
@@ -93,7 +93,7 @@ import Testing
       _ = try await table.take(turn("run \(crash)", at: Self.later + Int64(crash) * 100_000, claim: 1))
     }
     let result = try await table.take(turn("next", at: Self.later + 300_000, claim: 1))
-    #expect(result.recovered == [.init(id: 1, crashes: 3, isDead: true)])
+    #expect(result.recovered == [.init(id: 1, action: .send, crashes: 3, isDead: true)])
     #expect(result.claimed.isEmpty)
     #expect(try await table.row(1)?.state == .dead)
   }
