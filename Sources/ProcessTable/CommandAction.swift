@@ -19,9 +19,12 @@ package struct CommandAction: Sendable {
   package init(timeout: Duration) { self.timeout = timeout }
 
   package func run(_ row: ClaimedRow) async -> RowOutcome {
+    guard let parameters = String(validating: row.parameters, as: UTF8.self) else {
+      return RowOutcome(.dead(reason: "the parameters are not valid UTF-8: write them in UTF-8"))
+    }
     let command: CommandParameters
     do {
-      command = try CommandParameters(row.parameters)
+      command = try CommandParameters(parameters)
     } catch {
       return RowOutcome(.dead(reason: error.description))
     }

@@ -8,9 +8,9 @@ import GRDB
 /// refused without waiting when another was faster.
 package final class ProcessDatabase: Sendable {
   package enum Access: Sendable {
-    /// The file must be there; its tables are brought up to date.
+    /// The file must be there, and have smsq's tables; they are brought up to date.
     case readWrite
-    /// The file is made if it is missing, but not its directory.
+    /// The file is made if it is missing, but not its directory. So are the tables, also in an application's own database.
     case create
     /// The file must be there and is not written, not even to bring its tables up to date.
     case readOnly
@@ -43,6 +43,12 @@ package final class ProcessDatabase: Sendable {
       configuration.label = "smsq"
       configuration.readonly = access == .readOnly
       configuration.journalMode = .wal
+      if access == .readWrite {
+        // Before the journal's mode is changed: where --database is a slip, another application's file stays as it is.
+        configuration.prepareDatabase { db in
+          if try Schema.migrator.appliedMigrations(db).isEmpty { throw Self.lacksTables(path) }
+        }
+      }
       configuration.busyMode = .timeout(busyTimeout / .seconds(1))
       queue = try Self.alone(in: folder.isEmpty ? "." : folder, within: busyTimeout) {
         let queue = try DatabaseQueue(path: path, configuration: configuration)
@@ -106,9 +112,11 @@ package final class ProcessDatabase: Sendable {
     if try migrator.hasBeenSuperseded(db) {
       throw TableError(.unusable, "\(path) was made by a newer smsq: use that one")
     }
-    if try !migrator.hasCompletedMigrations(db) {
-      throw TableError(.unusable, "\(path) lacks smsq's tables: `smsq table init` makes them. Is --database right?")
-    }
+    if try !migrator.hasCompletedMigrations(db) { throw lacksTables(path) }
+  }
+
+  private static func lacksTables(_ path: String) -> TableError {
+    TableError(.unusable, "\(path) lacks smsq's tables: `smsq table init` makes them. Is --database right?")
   }
 
   /// The present by this machine's clock, in Unix milliseconds. A SQLite file in WAL mode is shared by processes of one

@@ -59,7 +59,8 @@ package struct ClaimedRow: Sendable, Equatable {
   package let id: Int64
   package let idempotencyKey: String
   package let action: RowAction
-  package let parameters: String
+  /// The bytes as they stand in the table: SQLite's json_valid takes what is no UTF-8, and whoever reads them has to look.
+  package let parameters: [UInt8]
   /// This try's number, from 1.
   package let attempt: Int
 }

@@ -111,13 +111,13 @@ package struct ProcessRun: Sendable {
     }
 
     state.lastTurn = .now
-    state.finished = []
-    for (record, event) in settled {
-      state.inHand[record.id] = nil
-      note(result.lost.contains(record.id) ? .lost(record.id) : event, &state.summary)
+    for ((row, _), (_, event)) in zip(state.finished, settled) {
+      state.inHand[row.id] = nil
+      note(result.lost.contains(row.id) ? .lost(row.id, row.action) : event, &state.summary)
     }
+    state.finished = []
     for row in result.recovered {
-      note(.recovered(row.id, crashes: row.crashes), &state.summary)
+      note(.recovered(row.id, row.action), &state.summary)
       if row.isDead { note(.dead(row.id, reason: "in hand in \(row.crashes) killed runs"), &state.summary) }
     }
     // A run that slept for longer than its lease has lost its rows: others have them now.

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 
 // What a run does with the table, in one transaction: it records what its rows became, renews the lease on those it still
@@ -48,6 +49,7 @@ package struct Turn: Sendable {
 package struct TurnResult: Sendable, Equatable {
   package struct Recovered: Sendable, Equatable {
     package var id: Int64
+    package var action: RowAction
     package var crashes: Int
     package var isDead: Bool
   }
@@ -111,14 +113,25 @@ extension ProcessTable {
           finished_at = CASE WHEN crashes + 1 >= :max THEN :now END,
           last_error = 'the run that had it in hand was killed; whether it was done is not known'
         WHERE state = 'running' AND lease_until < :now
-        RETURNING id, crashes, state
+        RETURNING id, action, crashes, state
         """,
       arguments: ["max": turn.maxCrashes, "now": turn.now]
-    ).map { TurnResult.Recovered(id: $0["id"], crashes: $0["crashes"], isDead: $0["state"] == "dead") }
+    ).map {
+      TurnResult.Recovered(
+        id: $0["id"],
+        action: $0["action"],
+        crashes: $0["crashes"],
+        isDead: $0["state"] == "dead"
+      )
+    }
   }
 
   private static func claim(_ turn: Turn, _ db: Database) throws -> [ClaimedRow] {
     let actions = turn.actions.map(\.rawValue)
+    // As bytes: a text that is no UTF-8 would come repaired, with U+FFFD for what was meant. In a database of UTF-16 the bytes
+    // are others, and SQLite itself has repaired what it was given.
+    let isUTF8 = try String.fetchOne(db, sql: "PRAGMA encoding") == "UTF-8"
+    let bytes = { (column: String) in isUTF8 ? "CAST(\(column) AS BLOB) AS \(column)" : column }
     let rows = try Row.fetchAll(
       db,
       sql: """
@@ -127,7 +140,7 @@ extension ProcessTable {
           SELECT id FROM process WHERE state = 'waiting' AND due_at <= ? AND action IN (\(actions.map { _ in "?" }.joined(separator: ", ")))
           ORDER BY due_at, id LIMIT ?
         )
-        RETURNING id, idempotency_key, action, parameters, attempts
+        RETURNING id, \(bytes("idempotency_key")), action, \(bytes("parameters")), attempts
         """,
       arguments: [turn.owner, turn.leaseUntil, turn.now, turn.now] + StatementArguments(actions) + [turn.claim]
     )
@@ -135,12 +148,17 @@ extension ProcessTable {
     return rows.map {
       ClaimedRow(
         id: $0["id"],
-        idempotencyKey: $0["idempotency_key"],
+        idempotencyKey: name($0["idempotency_key"]),
         action: $0["action"],
-        parameters: $0["parameters"],
+        parameters: Array($0["parameters"] as Data),
         attempt: $0["attempts"]
       )
     }.sorted { $0.id < $1.id }
+  }
+
+  /// A key that is no text is known by its bytes in hexadecimal: another for each key, as no repair of it would be.
+  private static func name(_ key: Data) -> String {
+    String(validating: key, as: UTF8.self) ?? key.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }
 

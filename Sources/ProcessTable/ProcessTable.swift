@@ -104,7 +104,7 @@ package struct ProcessTable: Sendable {
     package var done = 0
     package var expired = 0
     package var dead = 0
-    /// Tries that did not end well, of the rows that are still there.
+    /// How often a run was killed with a row in hand, of the rows that are still there.
     package var crashes = 0
     /// When the row that is next was or will be due, Unix ms; nil where none waits.
     package var nextDueAt: Int64?

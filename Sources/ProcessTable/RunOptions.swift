@@ -34,9 +34,9 @@ package enum RunEvent: Sendable, Equatable {
   case retry(Int64, reason: String, after: Duration)
   case dead(Int64, reason: String)
   /// A killed run had it in hand.
-  case recovered(Int64, crashes: Int)
+  case recovered(Int64, RowAction)
   /// This run's lease ended while it had the row in hand: another run may do it as well.
-  case lost(Int64)
+  case lost(Int64, RowAction)
   /// It goes back, and whether it was done is not known.
   case interrupted(Int64)
   /// It goes back untried, because what its action needs is not there.

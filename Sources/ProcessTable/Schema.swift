@@ -9,15 +9,18 @@ enum Schema {
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
-    migrator.registerMigration("1 process") { db in
+    // Immediate: a deferred check looks at the whole file, and would find fault with the rows of an application that has
+    // never enforced its foreign keys.
+    migrator.registerMigration("1 process", foreignKeyChecks: .immediate) { db in
       // AUTOINCREMENT: the id of a removed row is never used again, so that 17 in a log means the same row for ever.
       // due_at must be an integer: a text is greater than any integer to SQLite, and the row would never be due.
+      // TEXT keeps a BLOB a BLOB, which is no JSON and no name: hence typeof().
       try db.execute(
         sql: """
           CREATE TABLE process (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             idempotency_key TEXT NOT NULL UNIQUE DEFAULT (lower(hex(randomblob(16))))
-              CHECK (length(idempotency_key) BETWEEN 1 AND 128),
+              CHECK (typeof(idempotency_key) = 'text' AND length(idempotency_key) BETWEEN 1 AND 128),
             action TEXT NOT NULL DEFAULT 'send' CHECK (action IN ('send', 'command', 'queue')),
             parameters TEXT NOT NULL CHECK (typeof(parameters) = 'text' AND json_valid(parameters)),
             state TEXT NOT NULL DEFAULT 'waiting'
@@ -39,7 +42,7 @@ enum Schema {
           """
       )
     }
-    migrator.registerMigration("2 message") { db in
+    migrator.registerMigration("2 message", foreignKeyChecks: .immediate) { db in
       try db.execute(
         sql: """
           CREATE TABLE message (

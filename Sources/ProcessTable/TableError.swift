@@ -27,14 +27,12 @@ package struct TableError: Error, CustomStringConvertible {
   }
 
   package let code: Code
+  /// With SQLite's own words and its extended result code, where SQLite said it.
   package let description: String
-  /// SQLite's extended result code, where SQLite said it.
-  package let resultCode: Int32?
 
-  init(_ code: Code, _ description: String, resultCode: Int32? = nil) {
+  init(_ code: Code, _ description: String) {
     self.code = code
     self.description = description
-    self.resultCode = resultCode
   }
 }
 
@@ -70,6 +68,6 @@ extension TableError {
       default:
         (.failed, "\(path): \(said)")
       }
-    self.init(code, text, resultCode: error.extendedResultCode.rawValue)
+    self.init(code, text)
   }
 }

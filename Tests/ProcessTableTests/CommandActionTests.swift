@@ -22,7 +22,7 @@ import Testing
   private func run(_ parameters: String, timeout: Duration = .seconds(60)) async -> RowOutcome {
     var action = CommandAction(timeout: timeout)
     action.grace = .milliseconds(200)
-    let row = ClaimedRow(id: 17, idempotencyKey: "k", action: .command, parameters: parameters, attempt: 2)
+    let row = ClaimedRow(id: 17, idempotencyKey: "k", action: .command, parameters: Array(parameters.utf8), attempt: 2)
     return await action.run(row)
   }
 

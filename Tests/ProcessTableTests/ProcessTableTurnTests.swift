@@ -40,6 +40,14 @@ import Testing
     #expect(try await table.take(turn).claimed.map(\.action) == [.command])
   }
 
+  @Test func `A key that is no text is known by its bytes, and stops nobody`() async throws {
+    try await database.execute("PRAGMA ignore_check_constraints = ON")
+    try await database.execute(
+      "INSERT INTO process (parameters, idempotency_key) VALUES ('{}', x'0aff'), ('{}', 'plain')"
+    )
+    #expect(try await table.take(turn("a", claim: 2)).claimed.map(\.idempotencyKey) == ["0aff", "plain"])
+  }
+
   @Test func `A record ends the row, and says what became of it`() async throws {
     try await database.addSends(1)
     _ = try await table.take(turn("a", claim: 1))
@@ -75,7 +83,7 @@ import Testing
     let early = try await table.take(turn("next", at: Self.later + 60_000, claim: 1))
     #expect(early == TurnResult())
     let result = try await table.take(turn("next", at: Self.later + 60_001, claim: 1))
-    #expect(result.recovered == [.init(id: 1, crashes: 1, isDead: false)])
+    #expect(result.recovered == [.init(id: 1, action: .send, crashes: 1, isDead: false)])
     #expect(result.claimed.map(\.attempt) == [2])
   }
 
@@ -85,7 +93,7 @@ import Testing
       _ = try await table.take(turn("run \(crash)", at: Self.later + Int64(crash) * 100_000, claim: 1))
     }
     let result = try await table.take(turn("next", at: Self.later + 300_000, claim: 1))
-    #expect(result.recovered == [.init(id: 1, crashes: 3, isDead: true)])
+    #expect(result.recovered == [.init(id: 1, action: .send, crashes: 3, isDead: true)])
     #expect(result.claimed.isEmpty)
     #expect(try await table.row(1)?.state == .dead)
   }

@@ -27,6 +27,7 @@ import Testing
     "INSERT INTO process (parameters, state) VALUES ('{}', 'Done')",
     "INSERT INTO process (parameters, due_at) VALUES ('{}', 'tomorrow')",
     "INSERT INTO process (parameters, idempotency_key) VALUES ('{}', '')",
+    "INSERT INTO process (parameters, idempotency_key) VALUES ('{}', x'6b6579')",
   ])
   func `What could never be done is refused to whoever writes it`(_ sql: String) async throws {
     await #expect(throws: DatabaseError.self) { try await database.execute(sql) }

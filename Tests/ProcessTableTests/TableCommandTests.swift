@@ -1,4 +1,6 @@
 import Foundation
+import GRDB
+import MessageQueue
 import TestSupport
 import Testing
 
@@ -184,6 +186,81 @@ import Testing
     let result = try await SmsqProcess.run("cron", "--database", path)
     #expect(result.status == 78, "\(result)")
     #expect(FileManager.default.contents(atPath: path)?.count == 12_000)
+  }
+
+  @Test func `The database of another application is left as it is, until table init makes it smsq's, too`()
+    async throws
+  {
+    let path = "\(database.directory)/shop.db"
+    let application = try DatabaseQueue(path: path)
+    try await application.write { db in try db.execute(sql: "CREATE TABLE orders (id INTEGER PRIMARY KEY)") }
+    let before = FileManager.default.contents(atPath: path)
+    for command in [["cron"], ["table", "retry", "1"], ["table", "remove", "1"], ["table", "stats"]] {
+      let result = try await SmsqProcess(command + ["--database", path]).end()
+      #expect(result.status == 78 && result.errors.contains("lacks smsq's tables"), "\(result)")
+    }
+    #expect(FileManager.default.contents(atPath: path) == before)
+    #expect(!FileManager.default.fileExists(atPath: path + "-wal"))
+
+    #expect(try await SmsqProcess.run("table", "init", "--database", path).status == 0)
+    #expect(try await SmsqProcess.run("cron", "--database", path).status == 0)
+  }
+
+  @Test func `What an application's own foreign keys miss is no matter of table init's`() async throws {
+    let path = "\(database.directory)/shop.db"
+    var configuration = Configuration()
+    configuration.foreignKeysEnabled = false
+    let application = try DatabaseQueue(path: path, configuration: configuration)
+    try await application.write { db in
+      try db.execute(
+        sql: """
+          CREATE TABLE customer (id INTEGER PRIMARY KEY);
+          CREATE TABLE orders (id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customer);
+          INSERT INTO orders (customer) VALUES (17);
+          """
+      )
+    }
+    let result = try await SmsqProcess.run("table", "init", "--database", path)
+    #expect(result == SmsqProcess.Result(status: 0, output: "\(path)\n", errors: ""))
+  }
+
+  @Test func `A gateway's program that is missing is told before any row is touched`() async throws {
+    try await database.addCommand(["true"])
+    let result = try await smsq("cron", "--gateway", "command:/no/such/program")
+    #expect(result.status == 78 && result.errors.contains("'/no/such/program' cannot be started"), "\(result)")
+    #expect(try await database.count("state = 'waiting' AND attempts = 0") == 1)
+  }
+
+  @Test func `Parameters that are no UTF-8 are dead, whatever they ask for, and never repaired`() async throws {
+    let server = try await RedisServer.shared()
+    let name = "latin-\(UUID().uuidString)"
+    let latin =
+      Array(#"{"to":"+8613800138000","argv":["echo"],"queue":"\#(name)","text":"caf"#.utf8) + [0xE9, 0x22, 0x7D]
+    for action in ["send", "queue", "command"] {
+      try await database.execute(
+        "INSERT INTO process (action, parameters) VALUES (?, CAST(? AS TEXT))",
+        [action, Data(latin)]
+      )
+    }
+    let result = try await smsq("cron", "--outbox", "--redis", server.url)
+    #expect(result.status == 65, "\(result)")
+    #expect(try await database.count("state = 'dead' AND last_error LIKE '%not valid UTF-8%'") == 3, "\(result)")
+    #expect(try await database.values("SELECT count(*) FROM message") == [0])
+    #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(1).isEmpty)
+  }
+
+  @Test func `A database of UTF-16 is read as any other`() async throws {
+    let path = "\(database.directory)/utf16.db"
+    let application = try DatabaseQueue(path: path)
+    try await application.writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA encoding = 'UTF-16'; CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    }
+    let add = ["table", "add", "--to", "+8613800138000", "--text", "你好", "--id", "order-17", "--database", path]
+    #expect(try await SmsqProcess(add).end().status == 0)
+    let cron = try await SmsqProcess.run("cron", "--outbox", "--database", path)
+    #expect(cron == SmsqProcess.Result(status: 0, output: "", errors: ""))
+    let sent = try await SmsqProcess.run("outbox", "list", "--database", path).output
+    #expect(sent.hasSuffix(" order-17 +8613800138000 你好\n"), "\(sent)")
   }
 
   @Test func `An expired message is neither sent nor dead`() async throws {

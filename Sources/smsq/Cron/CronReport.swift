@@ -26,7 +26,7 @@ final class CronReport: Sendable {
     let left = lines.withLock { $0 } - Self.maxLines
     if left > 0 && !isVerbose { Terminal.note("and \(left) more such lines") }
     for (action, reason) in summary.unavailable.sorted(by: { $0.key < $1.key }) {
-      Terminal.note("\(action) rows were left for the next run: \(reason)")
+      Terminal.note("\(action) rows were left for the next run: \(reason.printable)")
     }
     let hasNews = lines.withLock { $0 } > 0 || !summary.unavailable.isEmpty
     if hasNews { Terminal.note(Self.text(summary)) }
@@ -42,11 +42,17 @@ final class CronReport: Sendable {
   static func text(_ event: RunEvent) -> String {
     switch event {
     case .done(let id): "row \(id) is done"
-    case .expired(let id, let reason): "row \(id) has expired: \(reason)"
-    case .retry(let id, let reason, let after): "row \(id) failed, next try in \(after.argument): \(reason)"
-    case .dead(let id, let reason): "row \(id) is dead: \(reason)"
-    case .recovered(let id, _): "row \(id) was in the hands of a run that was killed; it may be done twice"
-    case .lost(let id): "row \(id) took longer than the lease without a sign of life; another run may have done it too"
+    case .expired(let id, let reason): "row \(id) has expired: \(reason.printable)"
+    case .retry(let id, let reason, let after): "row \(id) failed, next try in \(after.argument): \(reason.printable)"
+    case .dead(let id, let reason): "row \(id) is dead: \(reason.printable)"
+    case .recovered(let id, .queue):
+      "row \(id) was in the hands of a run that was killed; it is not pushed twice"
+    case .recovered(let id, .send), .recovered(let id, .command):
+      "row \(id) was in the hands of a run that was killed; it may be done twice"
+    case .lost(let id, .queue):
+      "row \(id) took longer than the lease without a sign of life; it is not pushed twice"
+    case .lost(let id, .send), .lost(let id, .command):
+      "row \(id) took longer than the lease without a sign of life; another run may have done it too"
     case .interrupted(let id): "row \(id) was interrupted; it may be done twice"
     case .returned(let id): "row \(id) was not tried"
     }

@@ -28,15 +28,14 @@ struct QueueAction {
   }
 
   func run(_ row: ClaimedRow) async -> RowOutcome {
-    let payload = Array(row.parameters.utf8)
     let prepared: PreparedMessage
     let name: QueueName
     do {
       prepared = try PreparedMessage(
-        payload: payload,
+        payload: row.parameters,
         defaults: .init(id: row.idempotencyKey, countryCode: defaultCountryCode, queuedAt: ProcessDatabase.now())
       )
-      let destination = try JSONDecoder().decode(Destination.self, from: Data(payload))
+      let destination = try JSONDecoder().decode(Destination.self, from: Data(row.parameters))
       name = try destination.queue.map(QueueName.init(explaining:)) ?? .sms
     } catch let error as MessageError {
       return RowOutcome(.dead(reason: "\(error.code): \(error)"))
@@ -50,8 +49,21 @@ struct QueueAction {
       return RowOutcome(.done)
     } catch {
       let reason = Failure(error).description
-      // Not "unavailable" where Redis refuses this one queue, or its rows would hold up those of all others for ever.
-      return RowOutcome(error.treatment == .refused ? .retry(reason: reason, after: nil) : .unavailable(reason: reason))
+      return RowOutcome(
+        Self.concernsOneQueue(error) ? .retry(reason: reason, after: nil) : .unavailable(reason: reason)
+      )
+    }
+  }
+
+  /// Whether Redis refuses this queue and may take what is for others. Its rows must then give way as any that fail: if they
+  /// went back as they were, they would come first in the next run again, and hold up the rows of all queues for ever.
+  static func concernsOneQueue(_ error: RedisError) -> Bool {
+    switch error.treatment {
+    // Redis says so to each new connection when it has enough of them: a plain ERR, and nothing to do with what was asked.
+    case .refused: !error.message.contains("max number of clients")
+    // The login works, and the user's ACL leaves this key out.
+    case .denied: error.code.rawValue == "NOPERM"
+    case .wait, .reconnect, .full, .unwritable: false
     }
   }
 }

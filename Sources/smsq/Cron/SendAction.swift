@@ -13,7 +13,7 @@ struct SendAction {
       queue: "process",
       claimID: row.idempotencyKey,
       history: MessageHistory(id: row.idempotencyKey, failures: row.attempt - 1),
-      payload: Array(row.parameters.utf8)
+      payload: row.parameters
     )
     switch await handler.handle(message, now: ProcessDatabase.now()).outcome {
     case .sent: return RowOutcome(.done)

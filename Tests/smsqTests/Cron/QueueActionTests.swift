@@ -1,0 +1,19 @@
+import RedisClient
+import Testing
+
+@testable import smsq
+
+@Suite struct QueueActionTests {
+  @Test(arguments: [
+    ("WRONGTYPE Operation against a key holding the wrong kind of value", true),
+    ("NOPERM No permissions to access a key", true),
+    ("ERR max number of clients reached", false),
+    ("WRONGPASS invalid username-password pair or user is disabled.", false),
+    ("OOM command not allowed when used memory > 'maxmemory'.", false),
+    ("LOADING Redis is loading the dataset in memory", false),
+  ])
+  func `Only what Redis has against one queue counts as a try of its rows`(_ reply: String, _ expected: Bool) {
+    let code = RedisError.Code(rawValue: String(reply.prefix { $0 != " " }))
+    #expect(QueueAction.concernsOneQueue(RedisError(code: code, message: reply)) == expected)
+  }
+}
