@@ -82,8 +82,11 @@ struct BulkPushTests {
     #expect(try await bench.waiting().count == 1)
   }
 
-  @Test("--strict queues all or nothing, from a file and from standard input", arguments: [true, false])
-  func strict(fromFile: Bool) async throws {
+  @Test(
+    "--strict queues all or nothing, from a file and from what can be read only once",
+    arguments: [nil, "-", "/dev/stdin"]
+  )
+  func strict(input: String?) async throws {
     let bench = try await Bench()
     for (lines, code, count) in [([Self.line("1"), "hello"], 65, 0), ([Self.line("1"), Self.line("2")], 0, 2)] {
       let text = lines.joined(separator: "\n")
@@ -92,13 +95,26 @@ struct BulkPushTests {
         "push",
         "--strict",
         "--file",
-        fromFile ? file.path : "-",
-        input: fromFile ? nil : text
+        input ?? file.path,
+        input: input == nil ? nil : text
       )
       #expect(result.code == Int32(code), "\(result)")
       #expect(try await bench.waiting().count == count)
       if code != 0 { #expect(result.note.contains("line 2: ") && result.note.contains("nothing was queued")) }
     }
+  }
+
+  @Test("--strict reads a FIFO once, by the format that its name tells")
+  func strictFIFO() async throws {
+    let bench = try await Bench()
+    let path = NSTemporaryDirectory() + "/smsq-\(UUID().uuidString).csv"
+    #expect(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    let writer = try ChildProcess("sh", ["-c", #"printf 'text,to\nhi,+8613800138000\n' > "$0""#, path])
+    let result = try await bench.smsq("push", "--strict", "--file", path)
+    #expect(result.code == 0 && result.output == "1 message queued", "\(result)")
+    #expect(try await writer.end().code == 0)
+    #expect(try await bench.waiting().count == 1)
   }
 
   @Test("An id is queued once, within a file and from one file to the next")

@@ -67,6 +67,18 @@ import Testing
     let result = try await smsq("table", "add", "--strict", "--file", "-", input: users)
     #expect(result.status == 65 && result.errors.contains("line 3:") && result.errors.contains("nothing was added"))
     #expect(try await database.count("true") == 0)
+    let piped = try await SmsqProcess.run(
+      "table",
+      "add",
+      "--strict",
+      "--file",
+      "/dev/stdin",
+      "--database",
+      database.path,
+      through: ["sh", "-c", #"printf 'to,text\n+8613800138001,a\n' | "$0" "$@""#]
+    )
+    #expect(piped == SmsqProcess.Result(status: 0, output: "1 rows added\n", errors: ""))
+    #expect(try await database.count("true") == 1)
   }
 
   @Test func `A file of users and a program make a command for each, without a shell`() async throws {

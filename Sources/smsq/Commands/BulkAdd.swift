@@ -63,9 +63,9 @@ struct BulkAdd {
     if summary.refused > 0 { throw ExitCode.dataError }
   }
 
-  private func open(_ path: String, _ maker: RowMaker) throws -> MessageSource {
+  private func open(_ path: String, copyOf original: String? = nil, _ maker: RowMaker) throws -> MessageSource {
     do {
-      return try MessageSource(path: path, format: command.format, columns: maker.columns)
+      return try MessageSource(path: path, copyOf: original, format: command.format, columns: maker.columns)
     } catch {
       throw Failure(error.message, error.exitCode)
     }
@@ -75,9 +75,9 @@ struct BulkAdd {
   ///
   /// One transaction for the whole file would do the same, and keep everybody else from writing for as long as it takes.
   private func checked(_ path: String, _ maker: RowMaker) throws -> MessageSource {
-    let path = path == "-" ? try Spool.standardInput() : path
+    let copy = try Spool.rereadable(path)
     var refused = 0
-    for line in try open(path, maker) {
+    for line in try open(copy, copyOf: path, maker) {
       guard case .failure(let error) = maker.row(line) else { continue }
       Terminal.note("line \(line.number): \(error)")
       refused += 1
@@ -85,7 +85,7 @@ struct BulkAdd {
     if refused > 0 {
       throw Failure("\(refused) bad lines, and --strict: nothing was added; mend them and add again", .dataError)
     }
-    return try open(path, maker)
+    return try open(copy, copyOf: path, maker)
   }
 
   private func text(_ summary: Summary) -> String {

@@ -141,9 +141,9 @@ struct BulkPush {
 
   // MARK: Lines
 
-  private func open(_ path: String) throws -> MessageSource {
+  private func open(_ path: String, copyOf original: String? = nil) throws -> MessageSource {
     do {
-      return try MessageSource(path: path, format: command.format)
+      return try MessageSource(path: path, copyOf: original, format: command.format)
     } catch {
       throw Failure(error.message, error.exitCode)
     }
@@ -151,10 +151,9 @@ struct BulkPush {
 
   /// Reads the whole input once and gives it back only if every line is good.
   private func checked(_ path: String, _ defaults: PreparedMessage.Defaults) throws -> MessageSource {
-    // Standard input cannot be read twice: it goes through a file that has no name and ends with the process.
-    let path = path == "-" ? try Spool.standardInput() : path
+    let copy = try Spool.rereadable(path)
     var refused = 0
-    let input = try open(path)
+    let input = try open(copy, copyOf: path)
     let progress = ProgressBar(totalBytes: input.totalBytes)
     for (index, line) in input.enumerated() {
       if case .failure(let error) = prepared(line, defaults) {
@@ -171,7 +170,7 @@ struct BulkPush {
         .dataError
       )
     }
-    return try open(path)
+    return try open(copy, copyOf: path)
   }
 
   private func prepared(
