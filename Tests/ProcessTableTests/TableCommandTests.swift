@@ -101,8 +101,38 @@ import Testing
     #expect(try await smsq("cron").status == 0)
     let row = try #require(try await database.table.row(1))
     #expect(row.output == "<+86138><Dear $(id); \"'\n>")
-    let stdin = try await parameters()[0]["stdin"] as? [String: String]
-    #expect(stdin == ["to": "+86138", "name": "$(id); \"'\n"])
+    #expect(try await parameters()[0]["stdin"] as? String == users)
+  }
+
+  @Test func `A program reads its JSON line as it is written, and a CSV record as an object`() async throws {
+    let line = #"{"To":"+86138", "n":1.10,"big":12345678901234567890,"none":null,"deep":{"x":[1]},"ok":true}"#
+    let add = ["table", "add", "--file", "-", "--database", database.path, "--", "cat"]
+    #expect(try await SmsqProcess(add + ["{to} {n} {big}"], input: line + "\r\n").end().status == 0)
+    #expect(try await SmsqProcess(add, input: "to,Name,none\n+86139,Ann,\n").end().status == 0)
+    #expect(try await parameters()[0]["argv"] as? [String] == ["cat", "+86138 1.10 12345678901234567890"])
+    try await database.execute("UPDATE process SET parameters = json_set(parameters, '$.argv', json_array('cat'))")
+    #expect(try await smsq("cron").status == 0)
+    #expect(
+      try await database.values("SELECT output FROM process ORDER BY id", as: String.self) == [
+        line + "\n", #"{"name":"Ann","to":"+86139"}"# + "\n",
+      ]
+    )
+  }
+
+  @Test(arguments: [
+    (#"{"to":"+8613800138001","name":"a","to":"+8613800138002"}"#, "'to' is there twice"),
+    (#"{"to":"+8613800138001","name":"a","To":"+8613800138002"}"#, "'to' and 'To' are one column"),
+    (#"{"to":"+8613800138001","name":"a","NAME":null}"#, "'name' and 'NAME' are one column"),
+    (#"{"to":"+8613800138001","name":"a",}"#, "not valid JSON"), (#""to""#, "does not start with {"),
+  ])
+  func `A JSON line of which two readings are possible makes no row`(line: String, reason: String) async throws {
+    let add = ["table", "add", "--file", "-", "--format", "jsonl", "--database", database.path]
+    for more in [["--text", "Dear {name}"], ["--", "send", "{to}"]] {
+      let result = try await SmsqProcess(add + more, input: line).end()
+      #expect(result.status == 65 && result.errors.hasPrefix("smsq: line 1: "), "\(result)")
+      #expect(result.errors.contains(reason), "\(result)")
+    }
+    #expect(try await database.count("true") == 0)
   }
 
   @Test func `A JSON line for a queue keeps its bytes, and names its queue`() async throws {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import ProcessTable
 import SMS
 
@@ -121,7 +120,10 @@ private struct RowMaker {
       }
       let values = try values(fields)
       if !program.isEmpty {
-        return .success(try command.row(argv: program.map { try $0.filled(with: values) }, stdin: values))
+        var stdin: Any = values
+        // As it was written, with all its members.
+        if case .json(let line) = fields { stdin = String(decoding: line, as: UTF8.self) + "\n" }
+        return .success(try command.row(argv: program.map { try $0.filled(with: values) }, stdin: stdin))
       }
       var members = values
       if let text {
@@ -146,17 +148,8 @@ private struct RowMaker {
     case .columns(let values):
       // An empty cell is left out by the reader; to a template it is an empty value of a column that is there.
       return values.merging(columns.map { ($0, "") }) { value, _ in value }
-    case .json(let bytes):
-      guard let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
-        throw InputError(.malformed, "this is no JSON object; write one a line, such as {\"to\":\"+8613800138000\"}")
-      }
-      return object.reduce(into: [:]) { values, member in
-        switch member.value {
-        case let text as String: values[member.key.lowercased()] = text
-        case let number as NSNumber: values[member.key.lowercased()] = number.stringValue
-        default: break
-        }
-      }
+    case .json(let line):
+      return try JSONColumns(line).values
     }
   }
 }
