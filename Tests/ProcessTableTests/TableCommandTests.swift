@@ -189,6 +189,11 @@ import Testing
     #expect(try await smsq("table", "remove", "--state", "done").output == "1 rows removed\n")
   }
 
+  @Test func `A worker whose books have no place ends with what tells a supervisor to let it be`() async throws {
+    let result = try await SmsqProcess.run("worker", "--outbox", "--database", "/missing/x.db")
+    #expect(result.status == 78 && result.errors.contains("there is no directory"), "\(result)")
+  }
+
   @Test func `A row that failed for now says nothing to cron's mail, and its exit code does`() async throws {
     try await database.addCommand(["sh", "-c", "exit 75"])
     #expect(try await smsq("cron") == SmsqProcess.Result(status: 75, output: "", errors: ""))
