@@ -191,7 +191,7 @@ struct LogOptions: ParsableArguments {
   @Option(help: "The least important lines to write; warning leaves out a line for each message sent.")
   var logLevel = Logger.Level.info
 
-  @Flag(help: "Write telephone numbers in full. Texts are never written.")
+  @Flag(help: "Write telephone numbers in full. Texts are written only of dead letters that are dropped.")
   var showNumbers = false
 }
 
