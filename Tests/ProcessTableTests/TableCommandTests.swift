@@ -189,6 +189,21 @@ import Testing
     #expect(try await smsq("table", "remove", "--state", "done").output == "1 rows removed\n")
   }
 
+  @Test func `What rows and books hold does not reach a terminal as commands to it`() async throws {
+    let payload = #"{"to":"+8613800138000","text":"a\u001b[2Jb\nc","queued_at":"2026-01-01T00:00:00Z","id":"i"}"#
+    try await database.execute("INSERT INTO process (parameters) VALUES (?)", [payload])
+    try await database.addCommand(["printf", "x\u{1B}[2J\r\ny"])
+    try await database.addCommand(["\u{1B}[2J\u{202E}none"])
+    _ = try await smsq("cron", "--outbox")
+    let outputs = try await [
+      smsq("outbox", "list"), smsq("table", "list"), smsq("table", "show", "2"), smsq("table", "show", "3"),
+    ].map(\.output)
+    for output in outputs { #expect(!output.contains { "\u{1B}\u{202E}".contains($0) }, "\(output)") }
+    #expect(outputs[0].hasSuffix(#"a\u001b[2Jb⏎c"# + "\n"), "\(outputs)")
+    #expect(outputs[1].contains(#"error='\u001b[2J\u202enone' could not be run"#), "\(outputs)")
+    #expect(outputs[2].hasSuffix("  output\nx" + #"\u001b[2J"# + "\ny\n"), "\(outputs)")
+  }
+
   @Test func `A worker whose books have no place ends with what tells a supervisor to let it be`() async throws {
     let result = try await SmsqProcess.run("worker", "--outbox", "--database", "/missing/x.db")
     #expect(result.status == 78 && result.errors.contains("there is no directory"), "\(result)")
