@@ -146,7 +146,7 @@ uninstall: ## Remove what `make install` put under PREFIX
 	  "$(sharedir)/zsh/site-functions/_smsq" "$(sharedir)/fish/vendor_completions.d/smsq.fish"
 
 clean: stop ## Stop the demo, remove all that was built, and the demo's data with it
-	rm -rf .build .build-tsan run
+	rm -rf .build .build-tsan .build-peers run
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-26s%s\n", $$1, $$2 }'

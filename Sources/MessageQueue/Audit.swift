@@ -63,7 +63,7 @@ extension MessageQueue {
     let leases = strings(6)
     for index in stride(from: 0, to: leases.count - 1, by: 2) {
       // Redis writes "inf" and exponents too. 1e15 ms is the year 33658, and fits into an Int64.
-      let left = Duration.milliseconds(Int64(min(Double(leases[index + 1]) ?? 0, 1e15)) - now)
+      let left = Duration.milliseconds(Int64(min(max(Double(leases[index + 1]) ?? 0, 0), 1e15)) - now)
       if left > Self.longestLease { findings.append(.endlessLease(life: leases[index], left: left)) }
     }
     findings += strings(4).map { .leftover(key: keys.turns, life: $0) }

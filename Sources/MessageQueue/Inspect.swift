@@ -47,13 +47,13 @@ extension MessageQueue {
     let lives = fields[7].array ?? []
     let workers = stride(from: 0, to: lives.count - 3, by: 4).compactMap { index -> QueueSnapshot.Worker? in
       guard let life = lives[index].string.flatMap(WorkerLife.init(id:)) else { return nil }
-      let leaseEnd = lives[index + 1].integer ?? 0
+      let leaseEnd = Self.time(lives[index + 1].integer ?? 0)
       let lastClaim = lives[index + 3].integer ?? 0
       return QueueSnapshot.Worker(
         life: life,
         leaseLeft: leaseEnd == 0 ? nil : .milliseconds(leaseEnd - now),
         claimed: Int(lives[index + 2].integer ?? 0),
-        lastClaim: lastClaim == 0 ? nil : .milliseconds(max(0, now - lastClaim))
+        lastClaim: lastClaim == 0 ? nil : .milliseconds(max(0, now - Self.time(lastClaim)))
       )
     }
 
@@ -69,6 +69,13 @@ extension MessageQueue {
       counters: counters,
       workers: workers
     )
+  }
+
+  /// A time in Unix ms, or the far future, the year 33658, for one that lies behind it: a hand may have written anything.
+  ///
+  /// Redis' Lua makes of a score that fits no Int64, such as `inf`, the greatest or, on x86, the least there is.
+  private static func time(_ milliseconds: Int64) -> Int64 {
+    milliseconds == .min ? 1_000_000_000_000_000 : min(max(milliseconds, 0), 1_000_000_000_000_000)
   }
 
   /// The messages that are next in line, the next one first. They stay where they are.

@@ -68,7 +68,10 @@ package struct RedisEndpoint: Sendable, Equatable, CustomStringConvertible {
   private static func database(_ text: String) throws(RedisEndpointError) -> Int {
     if text.isEmpty { return 0 }
     guard let number = Int(text), number >= 0 else {
-      throw RedisEndpointError("'\(text)' is not a database number")
+      // Not quoted: with a / in the password, the rest of it stands here.
+      throw RedisEndpointError(
+        "its database is not a number, as in /0; percent-encode special characters of a password (/ is %2F)"
+      )
     }
     return number
   }

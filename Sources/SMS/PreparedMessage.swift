@@ -42,7 +42,7 @@ package struct PreparedMessage: Sendable {
     let id = fields.id.value ?? defaults.id ?? RandomUUID.text()
     message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode)
     callerID = fields.id.value
-    if let from = defaults.from { _ = try SenderID(from) }
+    if let from = defaults.from { try SenderID.check(from) }
 
     var edit = PayloadEdit(of: payload)
     edit.set(fields.id, to: id)

@@ -2,16 +2,14 @@
 ///
 /// A name fits the address field of a short message: 3GPP TS 23.040 (9.1.2.5) gives it 10 octets, which hold 11
 /// septets.
-package struct SenderID: Hashable, Sendable, CustomStringConvertible {
-  package let text: String
-
+package enum SenderID {
   /// Checks a sender.
   ///
   /// A name has at least one letter, at most 11 characters, and only letters and digits of ASCII, spaces, and
   /// `+ - _ & .`. A number is 3 to 15 digits, such as a short code, with or without `+`.
   ///
   /// - Throws: `invalid_sender`.
-  package init(_ text: String) throws(MessageError) {
+  package static func check(_ text: String) throws(MessageError) {
     var letters = 0
     var digits = 0
     for byte in text.utf8.prefix(17) {
@@ -21,17 +19,14 @@ package struct SenderID: Hashable, Sendable, CustomStringConvertible {
       case UInt8(ascii: " "), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "&"),
         UInt8(ascii: "."):
         break
-      default: throw Self.invalid(text)
+      default: throw invalid(text)
       }
     }
     let length = text.utf8.count
     let isName = letters > 0 && length <= 11
     let isNumber = (3...15).contains(digits) && (length == digits || (length == digits + 1 && text.hasPrefix("+")))
-    guard isName || isNumber else { throw Self.invalid(text) }
-    self.text = text
+    guard isName || isNumber else { throw invalid(text) }
   }
-
-  package var description: String { text }
 
   private static func invalid(_ text: String) -> MessageError {
     MessageError(

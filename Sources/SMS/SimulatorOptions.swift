@@ -14,7 +14,7 @@ package struct SimulatorOptions: Sendable, Equatable {
   package var maxPerSecond: Int?
   /// Which outcomes are drawn: the same seed gives the same outcomes.
   package var seed: UInt64 = 0
-  /// A file that gets one line `id attempt` for each message taken, before the answer. Nil for none.
+  /// A file that gets one line `id attempt time` for each message taken, before the answer. Nil for none.
   package var ledgerPath: String?
   /// A text that kills the process as with `kill -9` when a message holds it, before the message is taken: the poison
   /// that a real gateway's client library, or its memory, may turn out to be. Nil for none.

@@ -31,7 +31,7 @@ package struct TextMessage: Sendable, Equatable {
     queuedAt: Int64? = nil,
     userID: String? = nil
   ) throws(MessageError) {
-    if let from { _ = try SenderID(from) }
+    if let from { try SenderID.check(from) }
     try Self.check(id: id)
     self.to = to
     self.text = text

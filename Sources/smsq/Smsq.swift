@@ -57,7 +57,7 @@ struct Smsq: AsyncParsableCommand {
       Glibc.exit(failure.code.rawValue)
     } catch {
       let message = fullMessage(for: error)
-      let code = exitCode(for: error).rawValue
+      let code = ExitCode(endingWith: error).rawValue
       if code == 0 {
         Terminal.print(message)
       } else if !message.isEmpty {

@@ -82,8 +82,11 @@ struct BulkPushTests {
     #expect(try await bench.waiting().count == 1)
   }
 
-  @Test("--strict queues all or nothing, from a file and from standard input", arguments: [true, false])
-  func strict(fromFile: Bool) async throws {
+  @Test(
+    "--strict queues all or nothing, from a file and from what can be read only once",
+    arguments: [nil, "-", "/dev/stdin"]
+  )
+  func strict(input: String?) async throws {
     let bench = try await Bench()
     for (lines, code, count) in [([Self.line("1"), "hello"], 65, 0), ([Self.line("1"), Self.line("2")], 0, 2)] {
       let text = lines.joined(separator: "\n")
@@ -92,13 +95,26 @@ struct BulkPushTests {
         "push",
         "--strict",
         "--file",
-        fromFile ? file.path : "-",
-        input: fromFile ? nil : text
+        input ?? file.path,
+        input: input == nil ? nil : text
       )
       #expect(result.code == Int32(code), "\(result)")
       #expect(try await bench.waiting().count == count)
       if code != 0 { #expect(result.note.contains("line 2: ") && result.note.contains("nothing was queued")) }
     }
+  }
+
+  @Test("--strict reads a FIFO once, by the format that its name tells")
+  func strictFIFO() async throws {
+    let bench = try await Bench()
+    let path = NSTemporaryDirectory() + "/smsq-\(UUID().uuidString).csv"
+    #expect(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    let writer = try ChildProcess("sh", ["-c", #"printf 'text,to\nhi,+8613800138000\n' > "$0""#, path])
+    let result = try await bench.smsq("push", "--strict", "--file", path)
+    #expect(result.code == 0 && result.output == "1 message queued", "\(result)")
+    #expect(try await writer.end().code == 0)
+    #expect(try await bench.waiting().count == 1)
   }
 
   @Test("An id is queued once, within a file and from one file to the next")
@@ -160,11 +176,36 @@ struct BulkPushTests {
   func maxQueue() async throws {
     let bench = try await Bench()
     let lines = (1...1_700).map { Self.line("\($0)") }.joined(separator: "\n")
-    let result = try await bench.smsq("push", "--file", "-", "--max-queue", "1000", input: lines)
+    // Behind the lines that do not fit are 200 that would.
+    let result = try await bench.smsq("push", "--file", "-", "--max-queue", "1200", input: lines)
     #expect(result.code == 75)
-    #expect(result.note.contains("1000 messages queued"))
-    #expect(result.note.contains("lines 1001 to 1500, 1501 to 1700"))
+    #expect(result.note.hasSuffix("\n1000 messages queued; all from line 1001 on were not"), "\(result)")
     #expect(try await ids(bench) == (1...1_000).map(String.init))
+  }
+
+  @Test("Redis refuses lines in the middle and takes some behind them: just those that are not in are named")
+  func refusedInTheMiddle() async throws {
+    let server = try await RedisServer(tcp: true)
+    let bench = try await Bench(on: server)
+    let prefix = "{\(bench.queue.name)}"
+    // May not remember ids that begin with x.
+    var command = RedisCommand("ACL", "SETUSER", "producer", "on", ">word", "+@all", "~\(bench.queue.name)")
+    for key in ["wake", "later", "stats", "seen:y*"] { command.append("~\(prefix):\(key)") }
+    _ = try await server.connection().run(command)
+    let url = server.url.replacing("redis://", with: "redis://producer:word@")
+    for (refused, said) in [
+      ([600, 1_100], "lines 501 to 1500 and all that begin after line 1700 were not"),
+      ([600, 1_600], "lines 501 to 1000 and all from line 1501 on were not"),
+    ] {
+      try await bench.queue.run("DEL sms")
+      let lines = (1...1_700).map { Self.line((refused.contains($0) ? "x" : "y\(refused[1])-") + "\($0)") }
+      let result = try await Smsq.run(
+        ["push", "--redis", url, "--queue", bench.queue.name.description, "--file", "-"],
+        input: .bytes([UInt8](lines.joined(separator: "\n").utf8))
+      )
+      #expect(result.code == 77)
+      #expect(result.note.hasSuffix("messages queued; \(said)"), "\(result)")
+    }
   }
 
   @Test("A sender that cannot be is said once, and not for each line")

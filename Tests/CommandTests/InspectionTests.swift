@@ -1,4 +1,5 @@
 import Glibc
+import RedisClient
 import TestSupport
 import Testing
 
@@ -81,6 +82,20 @@ struct InspectionTests {
     #expect(objects.map { $0["position"] as? Int } == [1, 2, 3, 4, 5, 6])
     #expect(objects[0]["payload"] as? String == "garbage")
     #expect(try (objects[1]["payload"] as? String)?.json["text"] as? String == "a secret")
+  }
+
+  @Test("peek writes nothing that a terminal would obey, and bytes that are no text as base64")
+  func peekPrintable() async throws {
+    let bench = try await Bench()
+    try await bench.queue.run(#"LPUSH sms {"to":"\#(Bench.to)","text":"x","id":"a\u202eb"}"#)
+    var push = RedisCommand("LPUSH", bench.queue.name.description)
+    push.append([0xFF, 0x1B])
+    _ = try await bench.queue.redis.run(push)
+    let lines = try await bench.smsq("peek").output.split(separator: "\n")
+    #expect(lines.first?.hasPrefix(#"1 id=a\u202eb "#) == true, "\(lines)")
+    let objects = try await bench.smsq("peek", "--json").output.split(separator: "\n").map { try String($0).json }
+    #expect(objects.map { $0["payload_base64"] as? String } == [nil, "/xs="])
+    #expect(objects.map { $0["payload"] is String } == [true, false])
   }
 
   @Test("peek at an empty queue says so beside the output, not in it")

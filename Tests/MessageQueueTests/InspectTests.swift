@@ -50,6 +50,24 @@ struct InspectTests {
     #expect(try await test.dump().lines == before)
   }
 
+  @Test("Times that a hand wrote, however large or small, are no reason to end")
+  func wildTimes() async throws {
+    let test = TestQueue(on: try await .shared())
+    for command in [
+      "ZADD {sms}:workers inf a@01 1e300 b@02 -5 c@03 9e18 d@04 -9e18 e@05",
+      "HSET {sms}:health a@01 inf b@02 -inf c@03 -9e18 d@04 9e18 e@05 5",
+    ] {
+      try await test.run(command)
+    }
+    let workers = try await test.queue.inspect().workers
+    let endless = workers.filter { $0.leaseLeft.map { $0 > .seconds(86_400) } == true }
+    #expect(endless.map(\.life.name).sorted() == ["a", "b", "d"])
+    #expect(try await test.queue.audit().findings.count == 3)
+    try await test.run("ZADD {sms}:workers -inf a@01")
+    #expect(try await test.queue.inspect().workers.count == 5)
+    #expect(try await test.queue.audit().findings.count == 2)
+  }
+
   @Test("A key of the wrong type is an error that says so")
   func wrongType() async throws {
     let test = TestQueue(on: try await .shared())

@@ -69,6 +69,18 @@ import Testing
     let result = try await smsq("table", "add", "--strict", "--file", "-", input: users)
     #expect(result.status == 65 && result.errors.contains("line 3:") && result.errors.contains("nothing was added"))
     #expect(try await database.count("true") == 0)
+    let piped = try await SmsqProcess.run(
+      "table",
+      "add",
+      "--strict",
+      "--file",
+      "/dev/stdin",
+      "--database",
+      database.path,
+      through: ["sh", "-c", #"printf 'to,text\n+8613800138001,a\n' | "$0" "$@""#]
+    )
+    #expect(piped == SmsqProcess.Result(status: 0, output: "1 rows added\n", errors: ""))
+    #expect(try await database.count("true") == 1)
   }
 
   @Test func `A file of users and a program make a command for each, without a shell`() async throws {
@@ -91,8 +103,38 @@ import Testing
     #expect(try await smsq("cron").status == 0)
     let row = try #require(try await database.table.row(1))
     #expect(row.output == "<+86138><Dear $(id); \"'\n>")
-    let stdin = try await parameters()[0]["stdin"] as? [String: String]
-    #expect(stdin == ["to": "+86138", "name": "$(id); \"'\n"])
+    #expect(try await parameters()[0]["stdin"] as? String == users)
+  }
+
+  @Test func `A program reads its JSON line as it is written, and a CSV record as an object`() async throws {
+    let line = #"{"To":"+86138", "n":1.10,"big":12345678901234567890,"none":null,"deep":{"x":[1]},"ok":true}"#
+    let add = ["table", "add", "--file", "-", "--database", database.path, "--", "cat"]
+    #expect(try await SmsqProcess(add + ["{to} {n} {big}"], input: line + "\r\n").end().status == 0)
+    #expect(try await SmsqProcess(add, input: "to,Name,none\n+86139,Ann,\n").end().status == 0)
+    #expect(try await parameters()[0]["argv"] as? [String] == ["cat", "+86138 1.10 12345678901234567890"])
+    try await database.execute("UPDATE process SET parameters = json_set(parameters, '$.argv', json_array('cat'))")
+    #expect(try await smsq("cron").status == 0)
+    #expect(
+      try await database.values("SELECT output FROM process ORDER BY id", as: String.self) == [
+        line + "\n", #"{"name":"Ann","to":"+86139"}"# + "\n",
+      ]
+    )
+  }
+
+  @Test(arguments: [
+    (#"{"to":"+8613800138001","name":"a","to":"+8613800138002"}"#, "'to' is there twice"),
+    (#"{"to":"+8613800138001","name":"a","To":"+8613800138002"}"#, "'to' and 'To' are one column"),
+    (#"{"to":"+8613800138001","name":"a","NAME":null}"#, "'name' and 'NAME' are one column"),
+    (#"{"to":"+8613800138001","name":"a",}"#, "not valid JSON"), (#""to""#, "does not start with {"),
+  ])
+  func `A JSON line of which two readings are possible makes no row`(line: String, reason: String) async throws {
+    let add = ["table", "add", "--file", "-", "--format", "jsonl", "--database", database.path]
+    for more in [["--text", "Dear {name}"], ["--", "send", "{to}"]] {
+      let result = try await SmsqProcess(add + more, input: line).end()
+      #expect(result.status == 65 && result.errors.hasPrefix("smsq: line 1: "), "\(result)")
+      #expect(result.errors.contains(reason), "\(result)")
+    }
+    #expect(try await database.count("true") == 0)
   }
 
   @Test func `A JSON line for a queue keeps its bytes, and names its queue`() async throws {
@@ -147,6 +189,26 @@ import Testing
     )
     #expect(try await database.count("state = 'waiting' AND attempts = 0") == 2)
     #expect(try await smsq("table", "remove", "--state", "done").output == "1 rows removed\n")
+  }
+
+  @Test func `What rows and books hold does not reach a terminal as commands to it`() async throws {
+    let payload = #"{"to":"+8613800138000","text":"a\u001b[2Jb\nc","queued_at":"2026-01-01T00:00:00Z","id":"i"}"#
+    try await database.execute("INSERT INTO process (parameters) VALUES (?)", [payload])
+    try await database.addCommand(["printf", "x\u{1B}[2J\r\ny"])
+    try await database.addCommand(["\u{1B}[2J\u{202E}none"])
+    _ = try await smsq("cron", "--outbox")
+    let outputs = try await [
+      smsq("outbox", "list"), smsq("table", "list"), smsq("table", "show", "2"), smsq("table", "show", "3"),
+    ].map(\.output)
+    for output in outputs { #expect(!output.contains { "\u{1B}\u{202E}".contains($0) }, "\(output)") }
+    #expect(outputs[0].hasSuffix(#"a\u001b[2Jb⏎c"# + "\n"), "\(outputs)")
+    #expect(outputs[1].contains(#"error='\u001b[2J\u202enone' could not be run"#), "\(outputs)")
+    #expect(outputs[2].hasSuffix("  output\nx" + #"\u001b[2J"# + "\ny\n"), "\(outputs)")
+  }
+
+  @Test func `A worker whose books have no place ends with what tells a supervisor to let it be`() async throws {
+    let result = try await SmsqProcess.run("worker", "--outbox", "--database", "/missing/x.db")
+    #expect(result.status == 78 && result.errors.contains("there is no directory"), "\(result)")
   }
 
   @Test func `A row that failed for now says nothing to cron's mail, and its exit code does`() async throws {

@@ -76,13 +76,30 @@ struct RedisEndpointTests {
     arguments: [
       ("", "not a URL"), ("localhost:6379", "not redis:// or unix://"), ("127.0.0.1", "not a URL"),
       ("http://r", "'http' is not redis:// or unix://"), ("rediss://r", "TLS is not supported"),
-      ("redis://", "names no host"), ("redis:///1", "names no host"), ("redis://r/x", "'x' is not a database number"),
-      ("redis://r/-1", "'-1' is not a database number"), ("unix://run/redis.sock", "absolute path"),
-      ("unix:///r.sock?db=x", "'x' is not a database number"), ("redis://:p/ss@r", "percent-encode"),
+      ("redis://", "names no host"), ("redis:///1", "names no host"), ("redis://r/x", "database is not a number"),
+      ("redis://r/-1", "database is not a number"), ("unix://run/redis.sock", "absolute path"),
+      ("unix:///r.sock?db=x", "database is not a number"), ("redis://:p/ss@r", "percent-encode"),
     ]
   )
   func invalid(url: String, reason: String) {
     let error = #expect(throws: RedisEndpointError.self) { try RedisEndpoint(url) }
     #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
+  }
+
+  @Test(
+    "What is wrong with a URL is said without its password",
+    arguments: [
+      "redis://user:12/s3cret@host:6379/0", "redis://:12/s3cret@host", "redis://:s3cret@host/x",
+      "redis://user:s3cret/12@host", "unix://:s3cret@/run/redis.sock?db=x", "user:s3cret@host", ":s3cret@host:6379",
+      "redis://:s3cret@", "redis://user:1?s3cret@host/0", "redis://user:1#s3cret@host/0",
+    ]
+  )
+  func secret(url: String) {
+    do {
+      let endpoint = try RedisEndpoint(url)
+      #expect(!"\(endpoint)".contains("s3cret"))
+    } catch {
+      #expect(!error.description.contains("s3cret"))
+    }
   }
 }

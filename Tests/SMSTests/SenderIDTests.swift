@@ -10,7 +10,7 @@ import Testing
     ]
   )
   func accepts(text: String) throws {
-    #expect(try SenderID(text).text == text)
+    try SenderID.check(text)
   }
 
   @Test(
@@ -22,6 +22,6 @@ import Testing
     ]
   )
   func refuses(text: String) {
-    #expect(code { () throws(MessageError) in try SenderID(text) } == "invalid_sender")
+    #expect(code { () throws(MessageError) in try SenderID.check(text) } == "invalid_sender")
   }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import ProcessTable
 import SMS
 
@@ -63,9 +62,9 @@ struct BulkAdd {
     if summary.refused > 0 { throw ExitCode.dataError }
   }
 
-  private func open(_ path: String, _ maker: RowMaker) throws -> MessageSource {
+  private func open(_ path: String, copyOf original: String? = nil, _ maker: RowMaker) throws -> MessageSource {
     do {
-      return try MessageSource(path: path, format: command.format, columns: maker.columns)
+      return try MessageSource(path: path, copyOf: original, format: command.format, columns: maker.columns)
     } catch {
       throw Failure(error.message, error.exitCode)
     }
@@ -75,9 +74,9 @@ struct BulkAdd {
   ///
   /// One transaction for the whole file would do the same, and keep everybody else from writing for as long as it takes.
   private func checked(_ path: String, _ maker: RowMaker) throws -> MessageSource {
-    let path = path == "-" ? try Spool.standardInput() : path
+    let copy = try Spool.rereadable(path)
     var refused = 0
-    for line in try open(path, maker) {
+    for line in try open(copy, copyOf: path, maker) {
       guard case .failure(let error) = maker.row(line) else { continue }
       Terminal.note("line \(line.number): \(error)")
       refused += 1
@@ -85,7 +84,7 @@ struct BulkAdd {
     if refused > 0 {
       throw Failure("\(refused) bad lines, and --strict: nothing was added; mend them and add again", .dataError)
     }
-    return try open(path, maker)
+    return try open(copy, copyOf: path, maker)
   }
 
   private func text(_ summary: Summary) -> String {
@@ -121,7 +120,10 @@ private struct RowMaker {
       }
       let values = try values(fields)
       if !program.isEmpty {
-        return .success(try command.row(argv: program.map { try $0.filled(with: values) }, stdin: values))
+        var stdin: Any = values
+        // As it was written, with all its members.
+        if case .json(let line) = fields { stdin = String(decoding: line, as: UTF8.self) + "\n" }
+        return .success(try command.row(argv: program.map { try $0.filled(with: values) }, stdin: stdin))
       }
       var members = values
       if let text {
@@ -146,17 +148,8 @@ private struct RowMaker {
     case .columns(let values):
       // An empty cell is left out by the reader; to a template it is an empty value of a column that is there.
       return values.merging(columns.map { ($0, "") }) { value, _ in value }
-    case .json(let bytes):
-      guard let object = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else {
-        throw InputError(.malformed, "this is no JSON object; write one a line, such as {\"to\":\"+8613800138000\"}")
-      }
-      return object.reduce(into: [:]) { values, member in
-        switch member.value {
-        case let text as String: values[member.key.lowercased()] = text
-        case let number as NSNumber: values[member.key.lowercased()] = number.stringValue
-        default: break
-        }
-      }
+    case .json(let line):
+      return try JSONColumns(line).values
     }
   }
 }

@@ -12,8 +12,9 @@ struct BulkPush {
 
   /// Messages in one script call, which is atomic and keeps Redis busy for some tenths of a millisecond.
   private static let batchSize = 500
-  /// Script calls in one round trip.
-  private static let batchesPerTrip = 8
+  /// Script calls in one round trip. With --max-queue it is one: each call is judged on its own, and behind one that is
+  /// refused a smaller one may still fit.
+  private let batchesPerTrip: Int
 
   /// Messages of one script call, and the lines they came from.
   private struct Batch {
@@ -36,6 +37,7 @@ struct BulkPush {
     self.queue = queue
     // Asked once and not for each line: behind it are the options' property wrappers.
     due = command.due
+    batchesPerTrip = command.maxQueue == nil ? 8 : 1
   }
 
   func run(_ path: String) async throws {
@@ -61,7 +63,7 @@ struct BulkPush {
         report(line.number, error)
         summary.refused += 1
       }
-      if batches.count == Self.batchesPerTrip, batches[batches.count - 1].messages.count == Self.batchSize {
+      if batches.count == batchesPerTrip, batches[batches.count - 1].messages.count == Self.batchSize {
         try await land(underway, &summary)
         underway = (send(batches), batches)
         batches = []
@@ -84,7 +86,9 @@ struct BulkPush {
     return Task.immediate { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
   }
 
-  /// Waits for an answer and counts it. Stops at the first batch that was not queued, and says which lines that leaves.
+  /// Waits for an answer and counts it. Stops where a batch was not queued, and says which lines that leaves: all behind this
+  /// trip, and of the trip those of each batch that was refused. Others behind it may be in, as when workers drain a full
+  /// Redis meanwhile.
   private func land(_ underway: (trip: Trip, batches: [Batch])?, _ summary: inout Summary) async throws {
     guard let (trip, batches) = underway else { return }
     let results: [Result<EnqueueResult, RedisError>]
@@ -99,12 +103,14 @@ struct BulkPush {
       )
     }
     var problem: Failure?
-    var missing: [String] = []
+    var missing: [(first: Int, last: Int)] = []
+    var isRefused = false
     for (batch, result) in zip(batches, results) {
       switch result {
       case .success(.queued(let count, _, let duplicates)):
         summary.queued += count
         summary.duplicates += duplicates.count
+        isRefused = false
         continue
       case .success(.full(let waiting)):
         problem =
@@ -114,23 +120,30 @@ struct BulkPush {
             .tempFail
           )
       case .failure(let error):
-        problem = problem ?? Failure(error)
+        problem = problem ?? Failure(error, outcome: "not all was queued")
       }
-      missing.append("\(batch.firstLine) to \(batch.lastLine)")
+      if isRefused {
+        missing[missing.count - 1].last = batch.lastLine
+      } else {
+        missing.append((batch.firstLine, batch.lastLine))
+      }
+      isRefused = true
     }
-    if let problem {
-      throw Failure(
-        "\(problem.description)\n\(text(summary)); lines \(missing.joined(separator: ", ")) and all after them were not",
-        problem.code
-      )
-    }
+    guard let problem else { return }
+    // Where the last one was refused as well, so was all from there on.
+    let rest =
+      isRefused
+      ? "all from line \(missing.removeLast().first) on"
+      : "all that begin after line \(batches[batches.count - 1].lastLine)"
+    let lines = missing.isEmpty ? "" : "lines \(missing.map { "\($0) to \($1)" }.joined(separator: ", ")) and "
+    throw Failure("\(problem.description)\n\(text(summary)); \(lines)\(rest) were not", problem.code)
   }
 
   // MARK: Lines
 
-  private func open(_ path: String) throws -> MessageSource {
+  private func open(_ path: String, copyOf original: String? = nil) throws -> MessageSource {
     do {
-      return try MessageSource(path: path, format: command.format)
+      return try MessageSource(path: path, copyOf: original, format: command.format)
     } catch {
       throw Failure(error.message, error.exitCode)
     }
@@ -138,10 +151,9 @@ struct BulkPush {
 
   /// Reads the whole input once and gives it back only if every line is good.
   private func checked(_ path: String, _ defaults: PreparedMessage.Defaults) throws -> MessageSource {
-    // Standard input cannot be read twice: it goes through a file that has no name and ends with the process.
-    let path = path == "-" ? try Spool.standardInput() : path
+    let copy = try Spool.rereadable(path)
     var refused = 0
-    let input = try open(path)
+    let input = try open(copy, copyOf: path)
     let progress = ProgressBar(totalBytes: input.totalBytes)
     for (index, line) in input.enumerated() {
       if case .failure(let error) = prepared(line, defaults) {
@@ -158,7 +170,7 @@ struct BulkPush {
         .dataError
       )
     }
-    return try open(path)
+    return try open(copy, copyOf: path)
   }
 
   private func prepared(

@@ -14,7 +14,9 @@ struct CronCommand: AsyncParsableCommand {
       Takes the rows that are due, has each done, records the outcomes, and ends when no row is due or --max-runtime is \
       over. Runs may overlap, and any number of them may run at once: no two ever take the same row.
 
-        * * * * *  smsq cron --database /srv/shop/smsq.db
+        * * * * *  /usr/local/bin/smsq cron --database /srv/shop/smsq.db
+
+      The whole path, because cron's own PATH is /usr/bin:/bin.
 
       Says nothing while all is well, so that cron sends no mail. Rows that failed and will be tried again say nothing \
       either; --verbose says what became of each row.

@@ -41,7 +41,7 @@ struct OutboxListCommand: AsyncParsableCommand {
     if message.repeats > 0 { parts.append("repeats=\(message.repeats)") }
     // A text may have line feeds, and one message is one line.
     parts.append(message.content.map { $0.isNewline ? "⏎" : String($0) }.joined())
-    return parts.joined(separator: " ")
+    return parts.joined(separator: " ").printable
   }
 }
 

@@ -1,4 +1,9 @@
 import ArgumentParser
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
 import MessageQueue
 import RedisClient
 import SMS
@@ -28,7 +33,10 @@ struct PeekCommand: AsyncParsableCommand {
     let id: String?
     let failures: Int
     let crashes: Int
-    let payload: String
+    /// Nil where it is no UTF-8, and so no JSON string.
+    let payload: String?
+    /// Only where there is no ``payload``.
+    let payloadBase64: String?
   }
 
   func validate() throws {
@@ -50,13 +58,15 @@ struct PeekCommand: AsyncParsableCommand {
 
   private func jsonLine(_ position: Int, _ element: Element) throws -> String {
     let message = try? decode(element)
+    let payload = String(validating: element.payload, as: UTF8.self)
     return try JSONLine.encode(
       Line(
         position: position,
         id: message?.id ?? element.history.id,
         failures: element.history.failures,
         crashes: element.history.crashes,
-        payload: String(decoding: element.payload, as: UTF8.self)
+        payload: payload,
+        payloadBase64: payload == nil ? Data(element.payload).base64EncodedString() : nil
       )
     )
   }
@@ -69,8 +79,9 @@ struct PeekCommand: AsyncParsableCommand {
       let number = showNumbers ? message.to.e164 : message.to.masked
       let queued = message.queuedAt.map { " queued_at=\(Timestamp.rfc3339($0))" } ?? ""
       return "\(position) id=\(message.id) to=\(number) segments=\(message.segmentation.segments)\(history)\(queued)"
+        .printable
     } catch {
-      return "\(position) id=\(element.history.id ?? "-") unreadable: \(error)\(history)"
+      return "\(position) id=\(element.history.id ?? "-") unreadable: \(error)\(history)".printable
     }
   }
 

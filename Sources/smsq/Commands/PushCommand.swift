@@ -83,7 +83,7 @@ struct PushCommand: AsyncParsableCommand {
       }
       // One mistake, not one for each line of the file.
       do {
-        if let from { _ = try SenderID(from) }
+        if let from { try SenderID.check(from) }
       } catch {
         throw ValidationError("--from: \(error).")
       }

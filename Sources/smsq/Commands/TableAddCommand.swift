@@ -16,8 +16,9 @@ struct TableAddCommand: AsyncParsableCommand {
         smsq table add --file users.csv -- /usr/local/bin/send_msg {to} "Dear {name}"
 
       Without --text, each line of a file is a whole message, as with smsq push. A program is called without a shell, so \
-      that no value can become a command; each gets its line as a JSON object on standard input. Prints the row's id, or \
-      for a file how many rows were added; what is wrong with a line is said on standard error.
+      that no value can become a command; each gets its line on standard input: a JSON line as it is written, a CSV record \
+      as a JSON object of its columns. The columns of a JSON line are its strings and numbers. Prints the row's id, or for \
+      a file how many rows were added; what is wrong with a line is said on standard error.
       """
   )
 

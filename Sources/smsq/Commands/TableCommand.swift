@@ -189,7 +189,7 @@ extension ProcessRow {
     case .done, .expired, .dead: parts.append("finished=\(finishedAt.map(Timestamp.rfc3339) ?? "-")")
     }
     if state != .done, let lastError { parts.append("error=\(lastError.prefix(120))") }
-    return parts.joined(separator: " ")
+    return parts.joined(separator: " ").printable
   }
 
   fileprivate var text: String {
@@ -208,8 +208,12 @@ extension ProcessRow {
     if let owner { lines.append("  owner        \(owner)") }
     if let exitCode { lines.append("  exit code    \(exitCode)") }
     if let lastError { lines.append("  last error   \(lastError)") }
-    if let output, !output.isEmpty { lines.append("  output\n\(output)") }
-    return lines.joined(separator: "\n")
+    if let output, !output.isEmpty {
+      // The one that has lines of its own.
+      lines.append("  output")
+      lines += output.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init)
+    }
+    return lines.map(\.printable).joined(separator: "\n")
   }
 }
 

@@ -3,6 +3,7 @@ import Dispatch
 import Glibc
 import Logging
 import MessageQueue
+import ProcessTable
 import SMS
 import Worker
 
@@ -113,8 +114,7 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    // Not durable: the queue is what must not be lost. These books only have to outlive this process.
-    let outbox = outboxOptions.outbox ? try databaseOptions.open(.create, isDurable: false) : nil
+    let outbox = outboxOptions.outbox ? try books() : nil
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
     let logger = Logger(label: "smsq") { _ in log }
     let end = try await gatewayOptions.withGateway(recordingIn: outbox, logger: logger) { gateway in
@@ -140,6 +140,16 @@ struct WorkerCommand: AsyncParsableCommand {
     case .clean: break
     case .unfinished: throw ExitCode.tempFail
     case .superseded: throw ExitCode.config
+    }
+  }
+
+  /// Not durable: the queue is what must not be lost. These books only have to outlive this process.
+  private func books() throws -> ProcessDatabase {
+    do {
+      return try databaseOptions.open(.create, isDurable: false)
+    } catch let failure as Failure where failure.code == .unavailable {
+      // To a supervisor 69 would mean to try again; a path that is not there is wrong the next time, too.
+      throw Failure(failure.description, .config)
     }
   }
 
@@ -181,7 +191,7 @@ struct LogOptions: ParsableArguments {
   @Option(help: "The least important lines to write; warning leaves out a line for each message sent.")
   var logLevel = Logger.Level.info
 
-  @Flag(help: "Write telephone numbers in full. Texts are never written.")
+  @Flag(help: "Write telephone numbers in full. Texts are written only of dead letters that are dropped.")
   var showNumbers = false
 }
 

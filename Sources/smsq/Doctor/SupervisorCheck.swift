@@ -56,8 +56,9 @@ enum SupervisorCheck {
   private static func stopSignal(_ program: SupervisorProgram) -> Finding {
     let check = "\(program.name) stopsignal"
     let signal = program.option("stopsignal") ?? "TERM"
-    if ["TERM", "INT", "SIGTERM", "SIGINT"].contains(signal.uppercased()) { return Finding(check, .ok, signal) }
-    return Finding(check, .problem, signal, hint: "only TERM and INT let a worker finish; write stopsignal=TERM")
+    let draining = ["TERM", "INT", "HUP"]
+    if (draining + draining.map { "SIG\($0)" }).contains(signal.uppercased()) { return Finding(check, .ok, signal) }
+    return Finding(check, .problem, signal, hint: "only TERM, INT and HUP let a worker finish; write stopsignal=TERM")
   }
 
   private static func exitCodes(_ program: SupervisorProgram) -> Finding {

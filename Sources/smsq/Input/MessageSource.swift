@@ -29,9 +29,6 @@ struct BulkLine {
 
 /// The messages of a `.jsonl` or `.csv` file, or of standard input. Reading is synchronous and blocks.
 final class MessageSource: Sequence, IteratorProtocol {
-  /// Columns that mean something to smsq. Others are kept as extra fields of the message.
-  static let knownColumns = ["to", "text", "from", "id", "expires_at"]
-
   /// The size of the whole input, where it is known: a regular file, also as standard input.
   let totalBytes: Int?
   /// `jsonl` or `csv`, never `auto`.
@@ -47,23 +44,26 @@ final class MessageSource: Sequence, IteratorProtocol {
   ///
   /// - Parameters:
   ///   - path: a file, or `-` for standard input.
+  ///   - original: what `path` is a copy of, for errors and for the extension; nil if it is none.
   ///   - format: `auto` goes by the extension, and by the first line if the extension says nothing.
   ///   - columns: what the header of a CSV must name.
   /// - Throws: `InputError` if the input cannot be read at all; what is wrong with one line is that line's result.
   convenience init(
     path: String,
+    copyOf original: String? = nil,
     format: InputFormat = .auto,
     columns: [String] = ["to", "text"]
   ) throws(InputError) {
+    let name = (original ?? path) == "-" ? "standard input" : original ?? path
     if path == "-" {
       // A copy, so that every descriptor here is ours to close.
       let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
-      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: "standard input") }
-      try self.init(descriptor: descriptor, name: "standard input", format: format, columns: columns)
+      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: name) }
+      try self.init(descriptor: descriptor, name: name, format: format, columns: columns)
     } else {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: path) }
-      try self.init(descriptor: descriptor, name: path, format: format, columns: columns)
+      guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: name) }
+      try self.init(descriptor: descriptor, name: name, format: format, columns: columns)
     }
   }
 

@@ -1,10 +1,25 @@
 import ArgumentParser
 import Glibc
 
-/// Keeps standard input, so that it can be read twice.
+/// Keeps what can be read only once, such as a pipe, so that it can be read twice.
 enum Spool {
-  /// - Returns: a path that stands for all of standard input.
-  static func standardInput() throws -> String {
+  /// - Parameter path: as --file takes it, `-` for standard input.
+  /// - Returns: a path that stands for all of it, each time that it is opened.
+  static func rereadable(_ path: String) throws -> String {
+    if path == "-" { return try copy(of: STDIN_FILENO) }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      let error = InputError(errorNumber: errno, name: path)
+      throw Failure(error.message, error.exitCode)
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    let kind = fstat(descriptor, &status) == 0 ? status.st_mode & S_IFMT : 0
+    // A directory is refused by whoever reads it.
+    return kind == S_IFREG || kind == S_IFDIR ? path : try copy(of: descriptor)
+  }
+
+  private static func copy(of input: Int32) throws -> String {
     let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     var template = Array("\(directory)/smsq-XXXXXX".utf8CString)
     let file = mkstemp(&template)
@@ -15,10 +30,10 @@ enum Spool {
     unlink(template)
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
-      let count = read(STDIN_FILENO, &buffer, buffer.count)
+      let count = read(input, &buffer, buffer.count)
       if count == 0 { return "/proc/self/fd/\(file)" }
       guard count > 0, write(file, buffer, count) == count else {
-        throw Failure("cannot keep standard input in \(directory): \(String(cString: strerror(errno)))", .tempFail)
+        throw Failure("cannot keep the input in \(directory): \(String(cString: strerror(errno)))", .tempFail)
       }
     }
   }

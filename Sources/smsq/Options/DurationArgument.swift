@@ -26,9 +26,9 @@ extension Duration: ExplainedArgument {
     if rest.isEmpty { throw ValidationError("a duration is missing; write \(Self.examples)") }
     if rest.first == "-" { throw ValidationError("'\(argument)' is negative; write \(Self.examples)") }
     while !rest.isEmpty {
-      let number = rest.prefix { ("0"..."9").contains($0) || $0 == "." }
+      let number = rest.prefix { Self.isDigit($0) || $0 == "." }
       rest = rest.dropFirst(number.count)
-      let unit = rest.prefix { !("0"..."9").contains($0) && $0 != "." }
+      let unit = rest.prefix { !Self.isDigit($0) && $0 != "." }
       rest = rest.dropFirst(unit.count)
 
       if number.isEmpty { throw ValidationError("'\(argument)' is no duration; write \(Self.examples)") }
@@ -50,6 +50,9 @@ extension Duration: ExplainedArgument {
     }
     self = .nanoseconds(nanoseconds)
   }
+
+  /// Not `"0"..."9"`, in whose order a digit with an accent has its place as well.
+  private static func isDigit(_ character: Character) -> Bool { character.isASCII && character.isWholeNumber }
 
   /// True for `10`, `1.5` and `0.25`, false for `1.`, `.5` and `1.2.3`.
   private static func isDecimal(_ number: Substring) -> Bool {

@@ -20,11 +20,6 @@ extension Option where Value: ExplainedArgument {
     help.abstract += "\(help.abstract.isEmpty ? "" : " ")(default: \(wrappedValue.argument))"
     self.init(wrappedValue: wrappedValue, name: name, help: help, transform: { try Value(explaining: $0) })
   }
-
-  /// A required option.
-  init(name: NameSpecification = .long, help: ArgumentHelp? = nil) {
-    self.init(name: name, help: help, transform: { try Value(explaining: $0) })
-  }
 }
 
 extension Option {

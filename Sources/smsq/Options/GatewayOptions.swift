@@ -100,7 +100,7 @@ struct GatewayOptions: ParsableArguments {
   // The last two are for tests that kill workers, and hidden from the help; docs/reliability.md describes them.
   @Option(
     help: ArgumentHelp(
-      "Append a line 'id attempt' to this file for each message that the simulator takes.",
+      "Append a line 'id attempt time' to this file for each message that the simulator takes.",
       valueName: "path",
       visibility: .hidden
     )

@@ -16,4 +16,11 @@ extension ExitCode {
   static let noPermission = ExitCode(77)
   /// 78, EX_CONFIG: the configuration (a URL, a name) cannot work as it is.
   static let config = ExitCode(78)
+
+  /// The code for an error that no command has made a ``Failure`` of: usage errors have one of their own, and what nobody
+  /// foresaw is a bug.
+  init(endingWith error: any Error) {
+    let code = Smsq.exitCode(for: error)
+    self = code == .failure ? .software : code
+  }
 }

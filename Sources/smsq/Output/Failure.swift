@@ -12,7 +12,9 @@ struct Failure: Error, CustomStringConvertible {
   }
 
   /// What a Redis error means to a command that a person or a script runs once.
-  init(_ error: RedisError) {
+  ///
+  /// - Parameter outcome: what became of a push that Redis has no room for.
+  init(_ error: RedisError, outcome: String = "nothing was queued") {
     switch error.treatment {
     case .reconnect:
       self.init(
@@ -23,11 +25,11 @@ struct Failure: Error, CustomStringConvertible {
       self.init("Redis is not ready: \(error); try again", .unavailable)
     case .full:
       self.init(
-        "Redis is full (maxmemory): \(error); nothing was queued, try again when workers have drained it",
+        "Redis is full (maxmemory): \(error); \(outcome), try again when workers have drained it",
         .tempFail
       )
     case .unwritable:
-      self.init("Redis takes no writes now: \(error); nothing was queued, try again when it does", .tempFail)
+      self.init("Redis takes no writes now: \(error); \(outcome), try again when it does", .tempFail)
     case .denied:
       self.init("Redis refuses: \(error); give user and password as redis://user:password@host:port/db", .noPermission)
     case .refused:

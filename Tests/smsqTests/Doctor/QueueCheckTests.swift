@@ -10,9 +10,10 @@ struct QueueCheckTests {
     waiting: Int = 0,
     paused: Bool = false,
     queuedAt: String? = nil,
+    to: String = "+8613800138000",
     workers: [QueueSnapshot.Worker] = [worker()]
   ) -> QueueSnapshot {
-    let payload = #"{"to":"+8613800138000","text":"hi","queued_at":"\#(queuedAt ?? "")"}"#
+    let payload = #"{"to":"\#(to)","text":"hi","queued_at":"\#(queuedAt ?? "")"}"#
     return QueueSnapshot(
       queue: .sms,
       now: 1_700_000_000_000,
@@ -43,10 +44,19 @@ struct QueueCheckTests {
     #expect(complaints(snapshot()) == [])
     #expect(complaints(snapshot(waiting: 9, queuedAt: "2023-11-14T22:12:00Z")) == [])
     #expect(complaints(snapshot(waiting: 9, queuedAt: "2023-11-14T20:00:00Z")) == ["warning sms waiting"])
+    #expect(
+      complaints(snapshot(waiting: 9, queuedAt: "2023-11-14T20:00:00Z", to: "13800138000")) == ["warning sms waiting"]
+    )
     #expect(complaints(snapshot(paused: true)) == ["warning sms paused"])
     #expect(complaints(snapshot(workers: [])) == ["warning sms workers"])
     #expect(complaints(snapshot(workers: [Self.worker(lastClaim: nil)])) == [])
     #expect(complaints(snapshot(workers: [Self.worker(lastClaim: .seconds(31))])) == ["warning sms worker w"])
+    // With a lease of 2 min, claims of nothing and renewals come every 40 s.
+    #expect(complaints(snapshot(workers: [Self.worker(leaseLeft: .seconds(80), lastClaim: .seconds(80))])) == [])
+    #expect(
+      complaints(snapshot(workers: [Self.worker(leaseLeft: .seconds(120), lastClaim: .seconds(241))]))
+        == ["warning sms worker w"]
+    )
     #expect(
       complaints(snapshot(workers: [Self.worker(leaseLeft: .seconds(-9)), Self.worker("v@0a", leaseLeft: nil)]))
         == ["warning sms workers", "warning sms worker w", "warning sms worker v"]

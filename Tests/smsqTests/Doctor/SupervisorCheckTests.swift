@@ -30,6 +30,8 @@ struct SupervisorCheckTests {
       (["environment=SMSQ_DRAIN=\"1m\""], ["problem w stopwaitsecs"]),
       (["stopsignal=KILL"], ["problem w stopsignal"]),
       (["stopsignal=INT"], []),
+      (["stopsignal=HUP"], []),
+      (["stopsignal=QUIT"], ["problem w stopsignal"]),
       (["exitcodes=0"], ["warning w exitcodes"]),
       (["exitcodes=0, 64, 77, 78, 69"], []),
       (["exitcodes=0,64,75,77,78"], ["problem w exitcodes"]),

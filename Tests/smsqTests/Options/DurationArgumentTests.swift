@@ -24,7 +24,8 @@ struct DurationArgumentTests {
       ("10", "no unit"), ("1h30", "no unit"), ("", "missing"), ("-5s", "negative"), ("5x", "unknown unit 'x'"),
       ("5S", "unknown unit"), ("5 s", "unknown unit"), ("s", "no duration"), ("1.s", "no duration"),
       (".5s", "no duration"), ("1.2.3s", "no duration"), ("30m1h", "longest first"), ("1m1m", "longest first"),
-      ("٣s", "no duration"), ("106752d", "too long"), ("99999999999999999999s", "too long"), ("106751d24h", "too long"),
+      ("٣s", "no duration"), ("1.5\u{301}s", "unknown unit"), ("5\u{301}s", "no duration"), ("106752d", "too long"),
+      ("99999999999999999999s", "too long"), ("106751d24h", "too long"),
     ]
   )
   func invalid(text: String, reason: String) {

@@ -11,4 +11,14 @@ struct ExitCodeTests {
     #expect(codes.map(\.rawValue) == [64, 65, 69, 70, 75, 77, 78])
     #expect(ExitCode.usage == .validationFailure)
   }
+
+  @Test("What nobody foresaw is a bug: 70; help is none, nor is wrong usage, nor what a command ends with itself")
+  func unforeseen() {
+    struct Unforeseen: Error {}
+    for (error, code) in [
+      (Unforeseen(), 70), (CleanExit.helpRequest(), 0), (ValidationError("no"), 64), (ExitCode.tempFail, 75),
+    ] as [(any Error, Int32)] {
+      #expect(ExitCode(endingWith: error).rawValue == code, "\(error)")
+    }
+  }
 }
