@@ -11,6 +11,19 @@ enum GSM0338 {
     return (isUpper ? extendedHigh : extendedLow) & bit != 0 ? 2 : 0
   }
 
+  /// Whether eight bytes are of space to Z and a to z, which cost a septet each, and are what most texts are made of. A look at
+  /// all of them at once; false says nothing of what each costs.
+  static func areBasic(_ eight: UInt64) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // In each of these the top bit of a byte says something: it is no ASCII; it is below a space (a borrow may come from a
+    // byte below, but only from one that is itself too small); it is one of [ \ ] ^ _ and { | } ~ DEL, whose lower five
+    // bits are 27 and more; it is a backtick.
+    let belowSpace = eight &- ones &* 0x20
+    let isLate = ((eight & (ones &* 0x1F)) &+ ones &* 5) << 2 & eight << 1
+    let isBacktick = (eight ^ ones &* 0x60) &- ones
+    return (eight | belowSpace | isLate | isBacktick) & (ones &* 0x80) == 0
+  }
+
   /// - Parameter pair: a scalar's two bytes of UTF-8, the first in the upper half.
   static func septets(twoByte pair: UInt16) -> Int {
     switch pair {

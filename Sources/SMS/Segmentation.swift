@@ -43,7 +43,16 @@ package struct Segmentation: Hashable, Sendable {
   private init?(gsm bytes: Span<UInt8>) {
     var units = 0
     var index = 0
+    let raw = bytes.bytes
     while index < bytes.count {
+      // Never out of bounds: eight bytes are left. All bit patterns are a UInt64.
+      if index + 8 <= raw.byteCount,
+        GSM0338.areBasic(unsafe raw.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+      {
+        units += 8
+        index += 8
+        continue
+      }
       let (septets, length) = Self.gsmCharacter(at: index, of: bytes)
       if septets == 0 { return nil }
       units += septets

@@ -89,6 +89,28 @@ import Testing
     }
   }
 
+  @Test("Eight characters that are taken for basic cost a septet each, whichever they are and wherever they stand")
+  func eightBasic() {
+    func isBasic(_ byte: UInt8) -> Bool {
+      byte < 0x80 && GSM0338.septets(ascii: byte) == 1 && !"\n\r_".utf8.contains(byte)
+    }
+    func word(_ bytes: [UInt8]) -> UInt64 { bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) } }
+    for byte in UInt8.min ... .max {
+      for place in 0..<8 {
+        for other in "a @Z~".utf8 {
+          var bytes = [UInt8](repeating: other, count: 8)
+          bytes[place] = byte
+          #expect(GSM0338.areBasic(word(bytes)) == bytes.allSatisfy(isBasic), "\(bytes)")
+        }
+      }
+    }
+    var random = SeededGenerator(seed: 1)
+    for _ in 0..<10_000 {
+      let bytes = (0..<8).map { _ in UInt8.random(in: 0x18...0x7F, using: &random) }
+      #expect(GSM0338.areBasic(word(bytes)) == bytes.allSatisfy(isBasic), "\(bytes)")
+    }
+  }
+
   @Test("Scalars that are taken for plain are one unit each, and no two of them make a cluster")
   func plainScalars() {
     let plain = (0...UInt32(0x10FFFF)).compactMap(Unicode.Scalar.init).filter { Segmentation.isPlain($0) && $0 != "\r" }
