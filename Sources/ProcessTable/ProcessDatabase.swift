@@ -95,6 +95,7 @@ package final class ProcessDatabase: Sendable {
     defer { if descriptor >= 0 { close(descriptor) } }
     let end = ContinuousClock.now + timeout
     while descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK, ContinuousClock.now < end {
+      // Polled, because flock(2) has no time limit, and the signal that would cut it short is the whole process's.
       usleep(1_000)
     }
     return try body()

@@ -7,8 +7,10 @@ import RedisClient
 ///
 /// One loop talks to Redis, one step after the other: it registers, renews, settles and claims in one round trip, and
 /// recovers what others left behind. So no two of these can cross. Beside it each queue's bell is listened for on a
-/// connection of its own, and an idle worker has its next claim brought by that; then the loop claims nothing there. It runs when its bell rings: a handler
-/// finished, the queue's bell rang or was waited for long enough, a timer went off, or a signal changed the phase.
+/// connection of its own, and an idle worker has its next claim brought by that; then the loop claims nothing there.
+///
+/// The loop runs when its own bell rings: a handler finished, the queue's bell rang or was waited for long enough, a timer
+/// went off, or a signal changed the phase.
 ///
 ///     BLPOP --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
 ///

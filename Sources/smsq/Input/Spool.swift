@@ -21,6 +21,7 @@ enum Spool {
 
   private static func copy(of input: Int32) throws -> String {
     let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+    // mkstemp(3) puts a name of its own in the place of the X's.
     var template = Array("\(directory)/smsq-XXXXXX".utf8CString)
     let file = mkstemp(&template)
     guard file >= 0 else {
