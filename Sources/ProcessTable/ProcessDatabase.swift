@@ -3,9 +3,9 @@ import GRDB
 
 /// One SQLite file with the process table and the outbox, open on one connection.
 ///
-/// WAL, so that readers and the one writer do not wait for each other; a busy timeout, so that writers wait for one another
-/// instead of failing; every transaction that writes begins IMMEDIATE, because one that starts by reading and then writes is
-/// refused without waiting when another was faster.
+/// WAL, so that readers and the one writer do not wait for each other; a busy timeout, so that writers wait for one
+/// another instead of failing; every transaction that writes begins IMMEDIATE, because one that starts by reading and
+/// then writes is refused without waiting when another was faster.
 package final class ProcessDatabase: Sendable {
   package enum Access: Sendable {
     /// The file must be there, and have smsq's tables; they are brought up to date.
@@ -88,8 +88,8 @@ package final class ProcessDatabase: Sendable {
   /// several transactions and a change of the journal's mode that heeds no busy timeout: whoever comes between two of them
   /// is refused, or lacks a table.
   ///
-  /// By a lock on the folder, which leaves no file behind. Who cannot have it in time, because the folder may not be read or
-  /// a stopped process holds it, goes on without.
+  /// By a lock on the folder, which leaves no file behind. Who cannot have it in time, because the folder may not be
+  /// read or a stopped process holds it, goes on without.
   private static func alone<T>(in folder: String, within timeout: Duration, _ body: () throws -> T) rethrows -> T {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     defer { if descriptor >= 0 { close(descriptor) } }

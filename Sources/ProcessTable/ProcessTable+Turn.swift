@@ -128,8 +128,8 @@ extension ProcessTable {
 
   private static func claim(_ turn: Turn, _ db: Database) throws -> [ClaimedRow] {
     let actions = turn.actions.map(\.rawValue)
-    // As bytes: a text that is no UTF-8 would come repaired, with U+FFFD for what was meant. In a database of UTF-16 the bytes
-    // are others, and SQLite itself has repaired what it was given.
+    // As bytes: a text that is no UTF-8 would come repaired, with U+FFFD for what was meant. In a database of UTF-16
+    // the bytes are others, and SQLite itself has repaired what it was given.
     let isUTF8 = try String.fetchOne(db, sql: "PRAGMA encoding") == "UTF-8"
     let bytes = { (column: String) in isUTF8 ? "CAST(\(column) AS BLOB) AS \(column)" : column }
     let rows = try Row.fetchAll(

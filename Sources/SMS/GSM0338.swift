@@ -11,8 +11,8 @@ enum GSM0338 {
     return (isUpper ? extendedHigh : extendedLow) & bit != 0 ? 2 : 0
   }
 
-  /// Whether eight bytes are of space to Z and a to z, which cost a septet each, and are what most texts are made of. A look at
-  /// all of them at once; false says nothing of what each costs.
+  /// Whether eight bytes are of space to Z and a to z, which cost a septet each, and are what most texts are made of. A
+  /// look at all of them at once; false says nothing of what each costs.
   static func areBasic(_ eight: UInt64) -> Bool {
     let ones: UInt64 = 0x0101_0101_0101_0101
     // In each of these the top bit of a byte says something: it is no ASCII; it is below a space (a borrow may come from a

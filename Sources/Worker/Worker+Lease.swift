@@ -32,9 +32,9 @@ extension Worker {
   /// A worker that could not renew for half of its lease does not take over from others before another lease is over.
   ///
   /// When Redis was away, or refused to write, for longer than the leases, all of them have ended, of workers that are
-  /// well and about to renew, too. Whoever came back first would take the others' messages and send them again, although
-  /// nobody crashed. Half a lease, because the others renew every third of theirs and are back within a sixth (`noteFailure`):
-  /// an outage that was shorter has ended no lease.
+  /// well and about to renew, too. Whoever came back first would take the others' messages and send them again,
+  /// although nobody crashed. Half a lease, because the others renew every third of theirs and are back within a sixth
+  /// (`noteFailure`): an outage that was shorter has ended no lease.
   private func noteRenewal(_ session: QueueSession, askedFor asked: ContinuousClock.Instant) {
     let now = ContinuousClock.now
     if now - session.renewedAt > options.lease / 2 {

@@ -33,7 +33,8 @@ package actor Worker {
   let dispatcher: Dispatcher
   package nonisolated let control = WorkerControl()
 
-  /// The loop runs on its connection's thread: no change of thread between a call to Redis and what is done with its answer.
+  /// The loop runs on its connection's thread: no change of thread between a call to Redis and what is done with its
+  /// answer.
   package nonisolated var unownedExecutor: UnownedSerialExecutor { commands.unownedExecutor }
 
   let commands: RedisConnection

@@ -86,9 +86,9 @@ struct BulkPush {
     return Task.immediate { try await queue.enqueue(pipelined: messages, maxWaiting: maxQueue, rememberIDs: lifetime) }
   }
 
-  /// Waits for an answer and counts it. Stops where a batch was not queued, and says which lines that leaves: all behind this
-  /// trip, and of the trip those of each batch that was refused. Others behind it may be in, as when workers drain a full
-  /// Redis meanwhile.
+  /// Waits for an answer and counts it. Stops where a batch was not queued, and says which lines that leaves: all
+  /// behind this trip, and of the trip those of each batch that was refused. Others behind it may be in, as when
+  /// workers drain a full Redis meanwhile.
   private func land(_ underway: (trip: Trip, batches: [Batch])?, _ summary: inout Summary) async throws {
     guard let (trip, batches) = underway else { return }
     let results: [Result<EnqueueResult, RedisError>]

@@ -1,8 +1,8 @@
 import ProcessTable
 import Synchronization
 
-/// What cron's mail says of a run: nothing while all is well, or will be by itself at the next try; a line for what a person
-/// may want to know. cron(8) sends whatever a command writes, and nothing where it writes nothing.
+/// What cron's mail says of a run: nothing while all is well, or will be by itself at the next try; a line for what a
+/// person may want to know. cron(8) sends whatever a command writes, and nothing where it writes nothing.
 final class CronReport: Sendable {
   /// The most lines a run, because a mail with ten thousand is not read.
   static let maxLines = 20

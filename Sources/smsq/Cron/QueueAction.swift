@@ -11,8 +11,8 @@ import SMS
 /// killed, or the answer of Redis be lost. The row then comes up again, and the enqueue script knows its idempotency key:
 /// for seven days a second push is answered as a duplicate, which here means done.
 struct QueueAction {
-  /// Much longer than the 24 h of `smsq push`: a row that was pushed but not marked waits for the next run, and nobody knows
-  /// how long a crontab stays switched off.
+  /// Much longer than the 24 h of `smsq push`: a row that was pushed but not marked waits for the next run, and nobody
+  /// knows how long a crontab stays switched off.
   private static let idLifetime = Duration.seconds(7 * 86400)
 
   private let gatherer: PushGatherer
@@ -55,8 +55,9 @@ struct QueueAction {
     }
   }
 
-  /// Whether Redis refuses this queue and may take what is for others. Its rows must then give way as any that fail: if they
-  /// went back as they were, they would come first in the next run again, and hold up the rows of all queues for ever.
+  /// Whether Redis refuses this queue and may take what is for others. Its rows must then give way as any that fail: if
+  /// they went back as they were, they would come first in the next run again, and hold up the rows of all queues for
+  /// ever.
   static func concernsOneQueue(_ error: RedisError) -> Bool {
     switch error.treatment {
     // Redis says so to each new connection when it has enough of them: a plain ERR, and nothing to do with what was asked.

@@ -77,8 +77,8 @@ enum QueueCheck {
         let since = (.zero - left).inWholeSeconds
         findings.append(Finding(check, .warning, "lease ended \(since) ago, with \(worker.claimed) claims", hint: hint))
       } else if let claim = worker.lastClaim, claim > max(patience.claim, left * 2) {
-        // Of a worker that is well, claim and renewal are each a third of the lease old at most, and the claim is known from
-        // the renewal: what is left of the lease is never less than the claim's age. Twice that allows for delays.
+        // Of a worker that is well, claim and renewal are each a third of the lease old at most, and the claim is known
+        // from the renewal: what is left of the lease is never less than the claim's age. Twice that allows for delays.
         let hint = "it lives and cannot claim: see its log; restart it if it says nothing"
         findings.append(Finding(check, .warning, "last claimed \(claim.inWholeSeconds) ago", hint: hint))
       }

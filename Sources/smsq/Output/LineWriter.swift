@@ -4,9 +4,10 @@ import Synchronization
 
 /// Writes lines to a descriptor on a thread of its own, so that a reader that stalls never stalls its caller.
 ///
-/// Lines wait in a bounded buffer. When it is full they are dropped and counted, and as soon as there is room again a line
-/// says how many are missing. A line finds room in an empty buffer, however long it is. Each write(2) ends at the end of a line. A line that comes alone is written at once; those
-/// that come within a millisecond of it are written together.
+/// Lines wait in a bounded buffer. When it is full they are dropped and counted, and as soon as there is room again a
+/// line says how many are missing. A line finds room in an empty buffer, however long it is. Each write(2) ends at the
+/// end of a line. A line that comes alone is written at once; those that come within a millisecond of it are written
+/// together.
 final class LineWriter: Sendable {
   /// How much may wait. A worker at full speed fills it in about a tenth of a second, a person's reading pause does not.
   static let bufferLimit = 4 << 20
