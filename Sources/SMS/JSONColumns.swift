@@ -6,7 +6,7 @@ package struct JSONColumns: Sendable {
   /// - Throws: `MessageError`: for what is no JSON object in UTF-8, and for two names that differ in their letters' case at
   ///   most. Whichever of the two were taken, it could be the wrong recipient.
   package init(_ line: [UInt8]) throws(MessageError) {
-    try TextMessage.check(payload: line)
+    try TextMessage.checkSize(of: line)
     var reader = try JSONReader(line)
     var names: [String: String] = [:]
     var values: [String: String] = [:]

@@ -4,21 +4,49 @@
 // cannot say where the fault is, and needs several times as long. Payloads come from anybody who can reach Redis: nothing
 // in here recurses deeper than `maximumDepth`, reads past the end, or traps.
 
-/// A cursor over the bytes of one JSON object, which must be valid UTF-8.
+/// A string in a JSON text: where it stands, and what it says. It is not copied from there: most are only looked at.
+struct JSONString {
+  /// Where it stands, its quotes included.
+  let range: Range<Int>
+  /// What it says; nil if that is what stands there, as in most, without an escape.
+  fileprivate let unescaped: [UInt8]?
+  /// Whether what it says is known to be ASCII.
+  fileprivate let isASCII: Bool
+
+  /// Hands out what it says.
+  ///
+  /// - Parameter json: the text that a ``JSONReader`` found it in.
+  func withUTF8<Result, Failure>(
+    in json: [UInt8],
+    _ body: (UTF8Span) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    // Valid, as the reader has made sure: a part of the text between two ASCII characters, or with scalars in place of escapes.
+    if let unescaped { return try body(unsafe UTF8Span(unchecked: unescaped.span)) }
+    let said = json.span.extracting(range.lowerBound + 1..<range.upperBound - 1)
+    return try body(unsafe UTF8Span(unchecked: said, isKnownASCII: isASCII))
+  }
+
+  /// What it says, as a string of its own.
+  func text(in json: [UInt8]) -> String { withUTF8(in: json) { String(copying: $0) } }
+}
+
+/// A cursor over the bytes of one JSON object.
 struct JSONReader {
   /// The brackets that may be open at once. Ours: payloads are flat, and a producer's own fields hardly go ten deep.
   static let maximumDepth = 128
 
   private let bytes: [UInt8]
+  private let isASCII: Bool
   /// Where the cursor stands: behind what was read last.
   private(set) var index = 0
   private var isFirstMember = true
 
   /// Steps into the object.
   ///
-  /// - Throws: `invalid_json`, `not_an_object`.
+  /// - Throws: `invalid_utf8`, `invalid_json`, `not_an_object`.
   init(_ bytes: [UInt8]) throws(MessageError) {
     self.bytes = bytes
+    isASCII = try TextMessage.isASCII(checking: bytes)
     skipSpace()
     guard let byte = current else {
       throw MessageError(.invalidJSON, "the payload is empty: write one JSON object with 'to' and 'text'")
@@ -48,13 +76,13 @@ struct JSONReader {
     skipSpace()
     guard takeIf(":") else { throw fault("a colon") }
     skipSpace()
-    return name
+    return name.text(in: bytes)
   }
 
   /// The value of the member that ``nextName()`` has named: a string, or nil for `null`.
   ///
   /// - Throws: `invalid_json`, `wrong_type`.
-  mutating func stringOrNull(of name: some CustomStringConvertible) throws(MessageError) -> String? {
+  mutating func stringOrNull(of name: some CustomStringConvertible) throws(MessageError) -> JSONString? {
     if let string = try takeString() { return string }
     guard current == UInt8(ascii: "n") else {
       try skipValue()
@@ -68,7 +96,7 @@ struct JSONReader {
   ///
   /// - Throws: `invalid_json`.
   mutating func stringOrNumber() throws(MessageError) -> String? {
-    if let string = try takeString() { return string }
+    if let string = try takeString() { return string.text(in: bytes) }
     let start = index
     let isNumber = current == UInt8(ascii: "-") || current.map { (0x30...0x39).contains($0) } == true
     try skipValue()
@@ -134,18 +162,16 @@ struct JSONReader {
   }
 
   /// Nil, with nothing taken, where no string starts.
-  private mutating func takeString() throws(MessageError) -> String? {
-    guard takeIf("\"") else { return nil }
+  private mutating func takeString() throws(MessageError) -> JSONString? {
     let start = index
-    // Most strings have no escapes and are taken in one piece.
-    let end = PlainText.end(in: bytes.span, from: index)
-    index = end
-    if takeIf("\"") { return String(decoding: bytes[start..<end], as: UTF8.self) }
-    var unescaped = Array(bytes[start..<index])
+    guard takeIf("\"") else { return nil }
+    index = PlainText.end(in: bytes.span, from: index)
+    if takeIf("\"") { return JSONString(range: start..<index, unescaped: nil, isASCII: isASCII) }
+    var unescaped = Array(bytes[start + 1..<index])
     while let byte = current {
       index += 1
       switch byte {
-      case UInt8(ascii: "\""): return String(decoding: unescaped, as: UTF8.self)
+      case UInt8(ascii: "\""): return JSONString(range: start..<index, unescaped: unescaped, isASCII: false)
       case UInt8(ascii: "\\"): try takeEscape(into: &unescaped)
       case 0..<0x20:
         index -= 1

@@ -9,7 +9,8 @@ struct PHPMessage {
 
   /// - Throws: `invalid_php`, `missing_field`, `duplicate_field`, `wrong_type`, `payload_too_large`, `invalid_utf8`.
   init(payload: [UInt8]) throws(MessageError) {
-    try TextMessage.check(payload: payload)
+    try TextMessage.checkSize(of: payload)
+    _ = try TextMessage.isASCII(checking: payload)
     var reader = PHPReader(payload)
     var fields: [String: PHPReader.Value] = [:]
     var isList: Bool?

@@ -8,7 +8,7 @@ package struct PayloadGlimpse: Sendable, Equatable {
 
   package init(_ payload: [UInt8]) {
     if let fields = try? MessageFields(payload: payload) {
-      (id, to) = (fields.id.value, fields.to.value)
+      (id, to) = (fields.value(of: fields.id), fields.value(of: fields.to))
     } else {
       (id, to) = (nil, nil)
     }

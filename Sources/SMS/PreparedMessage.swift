@@ -1,55 +1,88 @@
 /// A producer's message, checked and made complete, ready for the queue.
 package struct PreparedMessage: Sendable {
-  package let message: TextMessage
   /// What goes into the queue: the payload as it was given, with an id, the number in E.164, and the defaults added.
   /// Fields that are not ours stay as they were written.
   package let payload: [UInt8]
   /// The id, if the producer chose it; nil for a generated one.
   package let callerID: String?
+  package let to: PhoneNumber
+  package let segmentation: Segmentation
+  private let ownID: ID
 
-  /// What a payload gets where it does not say otherwise. Times are written once for all the messages that get them.
+  /// The message's id, whoever chose it.
+  package var id: String {
+    switch ownID {
+    case .given(let id): id
+    case .generated(let id): id.text
+    }
+  }
+
+  /// An id as it is needed: one that is generated goes into the payload, and hardly ever anywhere else.
+  private enum ID {
+    case given(String)
+    case generated(RandomUUID)
+  }
+
+  /// What a payload gets where it does not say otherwise. Checked and written once for all the messages that get them.
   package struct Defaults: Sendable {
     /// Nil for a new one.
-    let id: String?
-    let countryCode: String?
-    let from: String?
-    /// RFC 3339.
-    let expiresAt: String?
-    /// RFC 3339, by Redis' clock.
-    let queuedAt: String?
+    fileprivate let id: String?
+    fileprivate let countryCode: String?
+    /// As JSON, like the times, which are RFC 3339.
+    fileprivate let from: [UInt8]?
+    fileprivate let expiresAt: [UInt8]?
+    fileprivate let queuedAt: [UInt8]?
 
     /// - Parameters:
     ///   - expiresAt: Unix milliseconds.
     ///   - queuedAt: Unix milliseconds, by Redis' clock.
+    /// - Throws: `invalid_id`, `invalid_sender`.
     package init(
       id: String? = nil,
       countryCode: String? = nil,
       from: String? = nil,
       expiresAt: Int64? = nil,
       queuedAt: Int64? = nil
-    ) {
+    ) throws(MessageError) {
+      if let id { try TextMessage.check(id: id.utf8Span) }
+      if let from { try SenderID.check(from) }
       self.id = id
       self.countryCode = countryCode
-      self.from = from
-      self.expiresAt = expiresAt.map(Timestamp.rfc3339)
-      self.queuedAt = queuedAt.map(Timestamp.rfc3339)
+      self.from = from.map(JSONText.bytes)
+      self.expiresAt = expiresAt.map { JSONText.bytes(Timestamp.rfc3339($0)) }
+      self.queuedAt = queuedAt.map { JSONText.bytes(Timestamp.rfc3339($0)) }
     }
   }
 
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
   package init(payload: [UInt8], defaults: Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
-    let id = fields.id.value ?? defaults.id ?? RandomUUID.text()
-    message = try TextMessage(fields, assignedID: id, defaultCountryCode: defaults.countryCode)
-    callerID = fields.id.value
-    if let from = defaults.from { try SenderID.check(from) }
+    let checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
+    (to, segmentation) = (checked.to, checked.segmentation)
+    callerID = fields.value(of: fields.id)
 
     var edit = PayloadEdit(of: payload)
-    edit.set(fields.id, to: id)
-    edit.set(fields.to, to: message.to.e164)
-    edit.set(fields.from, to: fields.from.value ?? defaults.from)
-    edit.set(fields.expiresAt, to: fields.expiresAt.value ?? defaults.expiresAt)
-    edit.set(fields.queuedAt, to: fields.queuedAt.value ?? defaults.queuedAt)
+    if let id = callerID {
+      ownID = .given(id)
+    } else if let id = defaults.id {
+      ownID = .given(id)
+      edit.set(fields.id) { JSONText.append(id, to: &$0) }
+    } else {
+      let id = RandomUUID()
+      ownID = .generated(id)
+      edit.set(fields.id) {
+        $0.append(UInt8(ascii: "\""))
+        id.append(to: &$0)
+        $0.append(UInt8(ascii: "\""))
+      }
+    }
+    if to.e164 != fields.value(of: fields.to) {
+      let number = to.e164
+      edit.set(fields.to) { JSONText.append(number, to: &$0) }
+    }
+    edit.set(fields.from, ifMissing: defaults.from)
+    edit.set(fields.expiresAt, ifMissing: defaults.expiresAt)
+    edit.set(fields.queuedAt, ifMissing: defaults.queuedAt)
     self.payload = edit.end()
   }
 
@@ -73,7 +106,8 @@ private struct PayloadEdit {
   private var result: [UInt8] = []
   /// How much of the payload is in the result.
   private var done: Int
-  private var replaced: [(range: Range<Int>, value: String)] = []
+  /// Values as JSON, and where they belong.
+  private var replaced: [(range: Range<Int>, value: [UInt8])] = []
 
   init(of payload: [UInt8]) {
     self.payload = payload
@@ -83,14 +117,20 @@ private struct PayloadEdit {
     result += payload[..<done]
   }
 
-  /// Changes nothing where the value is nil, or the field has it already.
-  mutating func set(_ field: MessageField, to value: String?) {
-    guard let value, value != field.value else { return }
+  mutating func set(_ field: MessageField, ifMissing value: [UInt8]?) {
+    guard let value, field.string == nil else { return }
+    set(field) { $0 += value }
+  }
+
+  /// - Parameter append: appends the value as JSON.
+  mutating func set(_ field: MessageField, _ append: (inout [UInt8]) -> Void) {
     if let range = field.range {
+      var value: [UInt8] = []
+      append(&value)
       replaced.append((range, value))
     } else {
       JSONText.append(name: field.name, to: &result)
-      JSONText.append(value, to: &result)
+      append(&result)
       result.append(UInt8(ascii: ","))
     }
   }
@@ -98,7 +138,7 @@ private struct PayloadEdit {
   consuming func end() -> [UInt8] {
     for (range, value) in replaced.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
       result += payload[done..<range.lowerBound]
-      JSONText.append(value, to: &result)
+      result += value
       done = range.upperBound
     }
     result += payload[done...]

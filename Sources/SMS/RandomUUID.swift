@@ -1,59 +1,95 @@
 import Glibc
 import Synchronization
 
-/// Random UUIDs as text (RFC 9562, version 4): 122 bits from the kernel, so that two are never the same.
+/// A random UUID (RFC 9562, version 4): 122 bits from the kernel, so that two are never the same.
 ///
 /// Foundation's `UUID()` opens /dev/urandom for each and closes it again (Swift 6.3), which took six of the ten microseconds
 /// of a pushed line. Here the kernel is asked once for sixteen of them.
-package enum RandomUUID {
-  /// A new one in lower case, such as `0c5ab53c-92f1-4a6c-8f4e-6d1a2b3c4d5e`.
-  package static func text() -> String {
-    text(of: kernelBytes.withLock { $0.next() })
+package struct RandomUUID: Sendable {
+  private static let textLength = 36
+
+  /// Its first eight bytes, the first of them at the top.
+  private let high: UInt64
+  private let low: UInt64
+
+  /// A new one.
+  package init() {
+    self = Self.kernelRandom.withLock { $0.next() }
   }
 
-  /// - Parameter random: 16 bytes, of which six bits give way to the version and the variant.
-  static func text(of random: InlineArray<16, UInt8>) -> String {
-    var bytes = random
-    bytes[6] = bytes[6] & 0x0F | 0x40
-    bytes[8] = bytes[8] & 0x3F | 0x80
-    return String(unsafeUninitializedCapacity: 36) { text in
-      var end = 0
-      for index in 0..<16 {
-        if index == 4 || index == 6 || index == 8 || index == 10 {
-          text[end] = UInt8(ascii: "-")
-          end += 1
-        }
-        text[end] = hexDigit(bytes[index] >> 4)
-        text[end + 1] = hexDigit(bytes[index] & 15)
-        end += 2
-      }
-      return end
+  /// - Parameters: 128 random bits, of which six give way to the version and the variant.
+  init(high: UInt64, low: UInt64) {
+    self.high = high & ~0xF000 | 0x4000
+    self.low = low & ~(0b11 << 62) | 0b10 << 62
+  }
+
+  /// In lower case, such as `0c5ab53c-92f1-4a6c-8f4e-6d1a2b3c4d5e`.
+  package var text: String {
+    String(unsafeUninitializedCapacity: Self.textLength) { text in
+      write(to: UnsafeMutableRawPointer(text.baseAddress!))
+      return Self.textLength
     }
   }
 
-  private static func hexDigit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+  /// Appends ``text``, with no string in between: every message that is pushed without an id gets one.
+  func append(to bytes: inout [UInt8]) {
+    bytes.append(addingCapacity: Self.textLength) { output in
+      output.withUnsafeMutableBufferPointer { buffer, count in
+        write(to: UnsafeMutableRawPointer(buffer.baseAddress! + count))
+        count += Self.textLength
+      }
+    }
   }
 
-  private static let kernelBytes = Mutex(KernelBytes())
+  /// - Parameter text: room for 36 bytes.
+  private func write(to text: UnsafeMutableRawPointer) {
+    func put<Bytes: FixedWidthInteger>(_ bytes: Bytes, at offset: Int) {
+      text.storeBytes(of: bytes.littleEndian, toByteOffset: offset, as: Bytes.self)
+    }
+    let second = Self.hexDigits(high)
+    let third = Self.hexDigits(low >> 32)
+    put(Self.hexDigits(high >> 32), at: 0)
+    put(UInt32(truncatingIfNeeded: second), at: 9)
+    put(UInt32(truncatingIfNeeded: second >> 32), at: 14)
+    put(UInt32(truncatingIfNeeded: third), at: 19)
+    put(UInt32(truncatingIfNeeded: third >> 32), at: 24)
+    put(Self.hexDigits(low), at: 28)
+    for offset in stride(from: 8, through: 23, by: 5) { put(UInt8(ascii: "-"), at: offset) }
+  }
+
+  /// The eight digits of a number's lower half, in ASCII, the first one in the lowest byte.
+  private static func hexDigits(_ number: UInt64) -> UInt64 {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // Its four bytes, in the order in which they are written, each to the lower half of 16 bits; and then each one's upper
+    // digit to the byte in front of its lower one's.
+    var digits = UInt64(UInt32(truncatingIfNeeded: number).byteSwapped)
+    digits = (digits | digits << 16) & 0x0000_FFFF_0000_FFFF
+    digits = (digits | digits << 8) & 0x00FF_00FF_00FF_00FF
+    digits = (digits >> 4 | digits << 8) & (ones &* 0x0F)
+    // 6 more is 16 and more for the digits from a on, which come 39 later in ASCII than they would behind 9.
+    let letters = (digits &+ ones &* 6) >> 4 & ones
+    return digits &+ ones &* UInt64(UInt8(ascii: "0")) &+ letters &* 39
+  }
+
+  private static let kernelRandom = Mutex(KernelRandom())
 }
 
-/// The kernel's randomness, fetched ahead: a system call for each id would cost more than the rest of it.
-private struct KernelBytes {
-  /// The most that getentropy(3) gives at once.
-  private var bytes = InlineArray<256, UInt8>(repeating: 0)
+/// The kernel's randomness, fetched ahead: a system call for each UUID would cost more than the rest of it.
+private struct KernelRandom {
+  /// 256 bytes, the most that getentropy(3) gives at once.
+  private var words = InlineArray<32, UInt64>(repeating: 0)
   /// Empty is 0, and all else 0 as well: Swift 6.3 with optimization lays out a global of this kind as zeros, whatever its
   /// other fields are to begin with, and the first ids of each process were zeros, too.
   private var unused = 0
 
-  mutating func next() -> InlineArray<16, UInt8> {
+  mutating func next() -> RandomUUID {
     if unused == 0 {
-      let failed = withUnsafeMutableBytes(of: &bytes) { getentropy($0.baseAddress!, $0.count) }
+      let failed = withUnsafeMutableBytes(of: &words) { getentropy($0.baseAddress!, $0.count) }
       // It waits until the kernel has enough, is not cut short by signals, and every Linux since 3.17 has it.
       precondition(failed == 0, "no random bytes: getentropy: \(errno)")
-      unused = bytes.count
+      unused = words.count
     }
-    unused -= 16
-    return InlineArray { bytes[unused + $0] }
+    unused -= 2
+    return RandomUUID(high: words[unused], low: words[unused + 1])
   }
 }

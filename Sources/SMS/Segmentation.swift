@@ -25,8 +25,10 @@ package struct Segmentation: Hashable, Sendable {
   package let segments: Int
 
   /// Counts without allocating; a text of one SMS, as most are, in one pass.
-  package init(of text: String) {
-    if let gsm = Self(gsm: text.utf8.span) {
+  package init(of text: String) { self.init(of: text.utf8Span) }
+
+  init(of text: UTF8Span) {
+    if let gsm = Self(gsm: text.span) {
       self = gsm
     } else {
       self.init(ucs2: text)
@@ -88,22 +90,27 @@ package struct Segmentation: Hashable, Sendable {
     return (isEuro ? 2 : 0, 3)
   }
 
-  private init(ucs2 text: String) {
+  private init(ucs2 text: UTF8Span) {
+    let bytes = text.span
     var units = 0
-    var isPlain = true
-    for scalar in text.unicodeScalars {
-      units += scalar.value > 0xFFFF ? 2 : 1
-      isPlain = isPlain && Self.isPlain(scalar)
-    }
+    for index in bytes.indices { units += Self.utf16Units(startedBy: bytes[index]) }
     let segments =
       if units <= 70 {
         1
-      } else if isPlain {
+      } else if Self.arePlain(text) {
         (units + 66) / 67
       } else {
         Self.ucs2Parts(of: text)
       }
     self.init(encoding: .ucs2, units: units, segments: segments)
+  }
+
+  private static func arePlain(_ text: UTF8Span) -> Bool {
+    var scalars = text.makeUnicodeScalarIterator()
+    while let scalar = scalars.next() {
+      if !isPlain(scalar) { return false }
+    }
+    return true
   }
 
   /// Whether the scalar is one code unit, and no cluster joins two of its kind. Enough scalars to spare most long texts
@@ -119,19 +126,18 @@ package struct Segmentation: Hashable, Sendable {
   }
 
   /// Fills part after part with whole grapheme clusters.
-  private static func ucs2Parts(of text: String) -> Int {
-    let bytes = text.utf8.span
+  private static func ucs2Parts(of text: UTF8Span) -> Int {
+    let bytes = text.span
+    var characters = text.makeCharacterIterator()
     var segments = 1
     var used = 0
-    var offset = 0
-    var start = text.startIndex
-    while start < text.endIndex {
-      let end = text.index(after: start)
-      let next = offset + text.utf8.distance(from: start, to: end)
+    var start = 0
+    while characters.skipForward() > 0 {
+      let end = characters.currentCodeUnitOffset
       var units = 0
-      for index in offset..<next { units += utf16Units(startedBy: bytes[index]) }
+      for index in start..<end { units += utf16Units(startedBy: bytes[index]) }
       // CR LF is one cluster to Swift and two to the calculator.
-      let isUncut = units <= 67 && bytes[offset] != UInt8(ascii: "\r")
+      let isUncut = units <= 67 && bytes[start] != UInt8(ascii: "\r")
       if isUncut, used + units > 67 {
         segments += 1
         used = 0
@@ -139,7 +145,7 @@ package struct Segmentation: Hashable, Sendable {
       if isUncut {
         used += units
       } else {
-        for index in offset..<next {
+        for index in start..<end {
           let units = utf16Units(startedBy: bytes[index])
           if used + units > 67 {
             segments += 1
@@ -149,7 +155,6 @@ package struct Segmentation: Hashable, Sendable {
         }
       }
       start = end
-      offset = next
     }
     return segments
   }

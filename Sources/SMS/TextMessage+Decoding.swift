@@ -25,50 +25,88 @@ extension TextMessage {
     }
   }
 
-  /// Refuses what is too large or not UTF-8, whatever it is written in.
-  static func check(payload: [UInt8]) throws(MessageError) {
+  /// Refuses what is too large, whatever it is written in.
+  static func checkSize(of payload: [UInt8]) throws(MessageError) {
     guard payload.count <= maximumPayloadSize else {
       throw MessageError(
         .payloadTooLarge,
         "the payload has \(payload.count) bytes and the most is \(maximumPayloadSize): shorten it"
       )
     }
-    guard (try? UTF8Span(validating: payload.span)) != nil else {
+  }
+
+  /// Whether a payload is all ASCII; refuses what is not UTF-8.
+  static func isASCII(checking payload: [UInt8]) throws(MessageError) -> Bool {
+    guard let text = try? UTF8Span(validating: payload.span) else {
       throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
     }
+    return text.isKnownASCII
   }
 
   init(_ fields: borrowing MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
-    let to = try fields.to.required()
-    guard !to.isEmpty else {
-      throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
-    }
-    try self.init(
-      to: PhoneNumber(to, defaultCountryCode: defaultCountryCode),
-      text: fields.text.required(),
-      from: fields.from.value,
-      id: fields.id.value ?? assignedID,
-      expiresAt: Self.time(fields.expiresAt),
-      queuedAt: Self.time(fields.queuedAt),
-      userID: fields.userID
+    let checked = try CheckedFields(fields, defaultCountryCode: defaultCountryCode)
+    guard let text = fields.value(of: fields.text) else { throw fields.text.missing }
+    let ownID = fields.value(of: fields.id)
+    // It stood in the queue, in front of the payload, where anybody may write.
+    if ownID == nil { try Self.check(id: assignedID.utf8Span) }
+    self.init(
+      to: checked.to,
+      text: text,
+      from: fields.value(of: fields.from),
+      id: ownID ?? assignedID,
+      expiresAt: checked.expiresAt,
+      queuedAt: checked.queuedAt,
+      userID: fields.userID,
+      segmentation: checked.segmentation
     )
   }
+}
 
-  private static func time(_ field: MessageField) throws(MessageError) -> Int64? {
-    guard let text = field.value else { return nil }
-    guard let milliseconds = Timestamp.milliseconds(text) else {
+/// What is found out about a payload's fields when they are checked. Texts are looked at where they stand: a producer's
+/// message is checked only to be passed on as it is.
+struct CheckedFields {
+  let to: PhoneNumber
+  let segmentation: Segmentation
+  /// Unix milliseconds.
+  let expiresAt: Int64?
+  /// Unix milliseconds.
+  let queuedAt: Int64?
+
+  init(_ fields: borrowing MessageFields, defaultCountryCode: String?) throws(MessageError) {
+    guard let number = fields.value(of: fields.to) else { throw fields.to.missing }
+    guard !number.isEmpty else {
+      throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
+    }
+    to = try PhoneNumber(number, defaultCountryCode: defaultCountryCode)
+    expiresAt = try fields.withUTF8(of: fields.expiresAt) { text throws(MessageError) in
+      try Self.time(text, of: "expires_at")
+    }
+    queuedAt = try fields.withUTF8(of: fields.queuedAt) { text throws(MessageError) in
+      try Self.time(text, of: "queued_at")
+    }
+    try fields.withUTF8(of: fields.from, SenderID.check)
+    try fields.withUTF8(of: fields.id, TextMessage.check(id:))
+    guard let segmentation = try fields.withUTF8(of: fields.text, TextMessage.segmentation(checking:)) else {
+      throw fields.text.missing
+    }
+    self.segmentation = segmentation
+  }
+
+  private static func time(_ text: UTF8Span, of field: StaticString) throws(MessageError) -> Int64 {
+    guard let milliseconds = Timestamp.milliseconds(text.span) else {
       throw MessageError(
         .invalidTime,
-        "'\(field.name)' is '\(Redacted.value(text))', which is no time: write it as RFC 3339, such as 2026-11-22T12:00:00Z"
+        "'\(field)' is '\(Redacted.value(String(copying: text)))', which is no time: "
+          + "write it as RFC 3339, such as 2026-11-22T12:00:00Z"
       )
     }
     return milliseconds
   }
 }
 
-/// A payload's fields, as they were written. Not copyable, because it is large and every copy would count references to six
-/// strings.
+/// A payload's fields, as they were written. Not copyable, because it is large.
 struct MessageFields: ~Copyable {
+  private let payload: [UInt8]
   private(set) var to = MessageField("to")
   private(set) var text = MessageField("text")
   private(set) var from = MessageField("from")
@@ -79,7 +117,8 @@ struct MessageFields: ~Copyable {
   private(set) var userID: String?
 
   init(payload: [UInt8]) throws(MessageError) {
-    try TextMessage.check(payload: payload)
+    self.payload = payload
+    try TextMessage.checkSize(of: payload)
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
       switch name {
@@ -94,13 +133,25 @@ struct MessageFields: ~Copyable {
       }
     }
   }
+
+  /// A field's value; nil where it is missing or null.
+  func value(of field: MessageField) -> String? { field.string?.text(in: payload) }
+
+  /// Hands out a field's value where it stands. Nil, and nothing done, where it is missing or null.
+  func withUTF8<Result, Failure>(
+    of field: MessageField,
+    _ body: (UTF8Span) throws(Failure) -> Result
+  ) throws(Failure) -> Result? {
+    guard let string = field.string else { return nil }
+    return try string.withUTF8(in: payload, body)
+  }
 }
 
 struct MessageField {
   let name: StaticString
   /// Nil where the field is missing or null.
-  private(set) var value: String?
-  /// Where the value stands in the payload, its quotes included; nil where the field is missing.
+  private(set) var string: JSONString?
+  /// Where the value stands in the payload; nil where the field is missing.
   private(set) var range: Range<Int>?
 
   init(_ name: StaticString) { self.name = name }
@@ -109,13 +160,12 @@ struct MessageField {
     // Readers differ in which of two they take, and one of the two may be the wrong recipient.
     guard range == nil else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
     let start = reader.index
-    value = try reader.stringOrNull(of: name)
+    string = try reader.stringOrNull(of: name)
     range = start..<reader.index
   }
 
-  func required() throws(MessageError) -> String {
-    if let value { return value }
-    throw MessageError(
+  var missing: MessageError {
+    MessageError(
       .missingField,
       "'\(name)' is \(range == nil ? "missing" : "null"): a message needs 'to' and 'text'"
     )

@@ -32,7 +32,30 @@ package struct TextMessage: Sendable, Equatable {
     userID: String? = nil
   ) throws(MessageError) {
     if let from { try SenderID.check(from) }
-    try Self.check(id: id)
+    try Self.check(id: id.utf8Span)
+    self.init(
+      to: to,
+      text: text,
+      from: from,
+      id: id,
+      expiresAt: expiresAt,
+      queuedAt: queuedAt,
+      userID: userID,
+      segmentation: try Self.segmentation(checking: text.utf8Span)
+    )
+  }
+
+  /// Of what has been checked.
+  init(
+    to: PhoneNumber,
+    text: String,
+    from: String?,
+    id: String,
+    expiresAt: Int64?,
+    queuedAt: Int64?,
+    userID: String?,
+    segmentation: Segmentation
+  ) {
     self.to = to
     self.text = text
     self.from = from
@@ -40,15 +63,16 @@ package struct TextMessage: Sendable, Equatable {
     self.expiresAt = expiresAt
     self.queuedAt = queuedAt
     self.userID = userID
-    segmentation = try Self.segmentation(checking: text)
+    self.segmentation = segmentation
   }
 
-  private static func segmentation(checking text: String) throws(MessageError) -> Segmentation {
+  /// - Throws: `empty_text`, `invalid_text`, `text_too_long`.
+  static func segmentation(checking text: UTF8Span) throws(MessageError) -> Segmentation {
     guard !text.isEmpty else { throw MessageError(.emptyText, "the text is empty: write at least one character") }
     let segmentation = Segmentation(of: text)
     // NUL is in neither alphabet's printable part, so that only the other encoding can hold it, and ends the text in many a
     // provider's C code.
-    guard segmentation.encoding == .gsm7 || !text.utf8.contains(0) else {
+    guard segmentation.encoding == .gsm7 || !contains(0, in: text.span) else {
       throw MessageError(.invalidText, "the text holds a NUL character (U+0000): leave it out")
     }
     guard segmentation.segments <= maximumSegments else {
@@ -61,23 +85,29 @@ package struct TextMessage: Sendable, Equatable {
     return segmentation
   }
 
-  private static func check(id: String) throws(MessageError) {
-    if isPlain(id) { return }
-    let length = id.unicodeScalars.count
+  /// - Throws: `invalid_id`.
+  static func check(id: UTF8Span) throws(MessageError) {
+    if isPlain(id.span) { return }
+    let text = String(copying: id)
+    let length = text.unicodeScalars.count
     guard (1...maximumIDLength).contains(length) else {
       throw MessageError(.invalidID, "the id has \(length) characters: write 1 to \(maximumIDLength), or leave it out")
     }
-    guard !id.unicodeScalars.contains(where: isControl) else {
-      throw MessageError(.invalidID, "the id '\(Redacted.value(id))' holds a control character: leave it out")
+    guard !text.unicodeScalars.contains(where: isControl) else {
+      throw MessageError(.invalidID, "the id '\(Redacted.value(text))' holds a control character: leave it out")
     }
   }
 
   /// Whether the id is of printable ASCII and not too long: the usual case, in one look at its bytes.
-  private static func isPlain(_ id: String) -> Bool {
-    let bytes = id.utf8.span
-    guard (1...maximumIDLength).contains(bytes.count) else { return false }
-    for index in bytes.indices where !(0x20..<0x7F).contains(bytes[index]) { return false }
+  private static func isPlain(_ id: Span<UInt8>) -> Bool {
+    guard (1...maximumIDLength).contains(id.count) else { return false }
+    for index in id.indices where !(0x20..<0x7F).contains(id[index]) { return false }
     return true
+  }
+
+  private static func contains(_ byte: UInt8, in text: Span<UInt8>) -> Bool {
+    for index in text.indices where text[index] == byte { return true }
+    return false
   }
 }
 

@@ -10,7 +10,9 @@ package enum Timestamp {
   /// `+08:00`. A leap second is the second after it, as in Unix time.
   ///
   /// - Returns: Unix milliseconds; nil if the text is not exactly one RFC 3339 time.
-  package static func milliseconds(_ text: String) -> Int64? {
+  package static func milliseconds(_ text: String) -> Int64? { milliseconds(text.utf8.span) }
+
+  static func milliseconds(_ text: Span<UInt8>) -> Int64? {
     guard var reader = Reader(text), let year = reader.number(digits: 4), reader.take("-"),
       let month = reader.number(digits: 2), (1...12).contains(month), reader.take("-"),
       let day = reader.number(digits: 2), (1...days(inMonth: month, year: year)).contains(day),
@@ -100,11 +102,10 @@ private struct Reader {
   private var index = 0
 
   /// Nil if the text is longer than a time can be: one with a dozen digits of fraction has 38 characters.
-  init?(_ text: String) {
-    let utf8 = text.utf8.span
-    count = utf8.count
+  init?(_ text: Span<UInt8>) {
+    count = text.count
     guard count <= 48 else { return nil }
-    bytes = InlineArray { $0 < utf8.count ? utf8[$0] : 0 }
+    bytes = InlineArray { $0 < text.count ? text[$0] : 0 }
   }
 
   var isAtEnd: Bool { index == count }

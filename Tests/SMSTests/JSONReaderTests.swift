@@ -4,10 +4,15 @@ import Testing
 
 @Suite struct JSONReaderTests {
   private func read(_ text: String) throws(MessageError) -> [String: String?] {
-    var reader = try JSONReader(Array(text.utf8))
+    let json = Array(text.utf8)
+    var reader = try JSONReader(json)
     var members: [String: String?] = [:]
     while let name = try reader.nextName() {
-      if name.hasPrefix("skip") { try reader.skipValue() } else { members[name] = try reader.stringOrNull(of: name) }
+      if name.hasPrefix("skip") {
+        try reader.skipValue()
+      } else {
+        members.updateValue(try reader.stringOrNull(of: name)?.text(in: json), forKey: name)
+      }
     }
     return members
   }

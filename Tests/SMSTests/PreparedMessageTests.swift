@@ -3,8 +3,9 @@ import Testing
 @testable import SMS
 
 @Suite struct PreparedMessageTests {
-  private func prepared(_ payload: String, _ defaults: PreparedMessage.Defaults = .init()) throws -> String {
-    String(decoding: try PreparedMessage(payload: [UInt8](payload.utf8), defaults: defaults).payload, as: UTF8.self)
+  private func prepared(_ payload: String, _ defaults: PreparedMessage.Defaults? = nil) throws -> String {
+    let prepared = try PreparedMessage(payload: [UInt8](payload.utf8), defaults: defaults ?? .init())
+    return String(decoding: prepared.payload, as: UTF8.self)
   }
 
   @Test("A complete payload stays as it is, byte for byte")
@@ -15,7 +16,7 @@ import Testing
 
   @Test("What is missing comes first, and what is null is replaced where it stands")
   func additions() throws {
-    let defaults = PreparedMessage.Defaults(from: "ACME", expiresAt: 1_795_348_800_000, queuedAt: 1)
+    let defaults = try PreparedMessage.Defaults(from: "ACME", expiresAt: 1_795_348_800_000, queuedAt: 1)
     #expect(
       try prepared(#"{"id":"a","to":"+8613800138000","text":"hi","n":1.50,"from":null}"#, defaults)
         == #"{"expires_at":"2026-11-22T12:00:00Z","queued_at":"1970-01-01T00:00:00.001Z","id":"a","#
@@ -43,9 +44,9 @@ import Testing
     let first = try PreparedMessage(payload: payload, defaults: .init())
     let second = try PreparedMessage(payload: payload, defaults: .init())
     #expect(first.callerID == nil)
-    #expect(first.message.id != second.message.id)
+    #expect(first.id != second.id)
     let read = try TextMessage.decode(payload: first.payload, assignedID: "-", defaultCountryCode: nil)
-    #expect(read.id == first.message.id)
+    #expect(read.id == first.id)
   }
 
   @Test(
@@ -77,7 +78,8 @@ import Testing
       }
       let id = "\"\\/ \(random.next())"
       let payload = PreparedMessage.payload([("to", "+8613800138000"), ("text", text), (text, "\u{1}\""), ("id", id)])
-      let read = try PreparedMessage(payload: payload, defaults: .init(from: "ACME")).message
+      let prepared = try PreparedMessage(payload: payload, defaults: .init(from: "ACME"))
+      let read = try TextMessage.decode(payload: prepared.payload, assignedID: "-", defaultCountryCode: nil)
       // Equal strings may differ in their scalars, so that the bytes count.
       guard read.id == id, Array(read.text.utf8) == Array(text.utf8) else {
         Issue.record("\(text) reads back as \(read)")

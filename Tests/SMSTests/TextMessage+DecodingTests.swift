@@ -104,6 +104,15 @@ import Testing
     #expect(code { () throws(MessageError) in try decode(Array(payload.utf8)) } == expected)
   }
 
+  @Test("An id that stood in front of the payload is checked like one in it, unless it gives way to that")
+  func assignedID() throws {
+    func decode(_ payload: String) throws(MessageError) -> TextMessage {
+      try TextMessage.decode(payload: Array(payload.utf8), assignedID: "a\nb", defaultCountryCode: nil)
+    }
+    #expect(code { () throws(MessageError) in try decode(#"{"to":"+8613800138000","text":"hi"}"#) } == "invalid_id")
+    #expect(try decode(#"{"to":"+8613800138000","text":"hi","id":"m-1"}"#).id == "m-1")
+  }
+
   @Test("Invalid UTF-8, UTF-16, and a megabyte are refused")
   func refusesBytes() {
     let start = Array(#"{"to":"+8613800138000","text":""#.utf8)

@@ -37,9 +37,6 @@ struct ProgramAnswer {
 
   /// - Throws: `invalid_json`, `not_an_object`, `invalid_utf8`, `missing_field`.
   init(line: [UInt8]) throws(MessageError) {
-    guard (try? UTF8Span(validating: line.span)) != nil else {
-      throw MessageError(.invalidUTF8, "the line is not valid UTF-8")
-    }
     var reader = try JSONReader(line)
     var ref: UInt64?
     while let name = try reader.nextName() {
@@ -87,7 +84,7 @@ struct ProgramAnswer {
   ) throws(MessageError) -> String? {
     let start = reader.index
     if start < line.count, line[start] == UInt8(ascii: "\"") || line[start] == UInt8(ascii: "n") {
-      return try reader.stringOrNull(of: name)
+      return try reader.stringOrNull(of: name)?.text(in: line)
     }
     try reader.skipValue()
     return String(decoding: line[start..<reader.index], as: UTF8.self)

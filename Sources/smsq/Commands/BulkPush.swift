@@ -42,7 +42,7 @@ struct BulkPush {
 
   func run(_ path: String) async throws {
     // Asked first, so that an absent Redis is known before a long file is read.
-    let defaults = command.defaults(now: try await queue.now())
+    let defaults = try command.defaults(now: try await queue.now())
     let input = command.strict ? try checked(path, defaults) : try open(path)
 
     var summary = Summary()

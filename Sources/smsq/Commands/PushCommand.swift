@@ -112,8 +112,8 @@ struct PushCommand: AsyncParsableCommand {
   }
 
   /// - Parameter now: Redis' time, Unix ms: the clock by which workers will decide what has expired.
-  func defaults(now: Int64?) -> PreparedMessage.Defaults {
-    PreparedMessage.Defaults(
+  func defaults(now: Int64?) throws(MessageError) -> PreparedMessage.Defaults {
+    try PreparedMessage.Defaults(
       countryCode: country.defaultCountryCode,
       from: from,
       expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
@@ -146,12 +146,12 @@ struct PushCommand: AsyncParsableCommand {
       )
     case .queued(let count, let waiting, _):
       let result = PushResult(
-        id: prepared.message.id,
+        id: prepared.id,
         queue: queue.name.description,
         status: count == 0 ? "duplicate" : due.isAfter(now) ? "scheduled" : "queued",
-        to: prepared.message.to.e164,
-        segments: prepared.message.segmentation.segments,
-        encoding: prepared.message.segmentation.encoding.rawValue,
+        to: prepared.to.e164,
+        segments: prepared.segmentation.segments,
+        encoding: prepared.segmentation.encoding.rawValue,
         waiting: waiting
       )
       Terminal.print(json ? try JSONLine.encode(result) : result.id)

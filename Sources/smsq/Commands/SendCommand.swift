@@ -54,7 +54,7 @@ struct SendCommand: AsyncParsableCommand {
         to: PhoneNumber(to, defaultCountryCode: country.defaultCountryCode),
         text: text,
         from: from,
-        id: id ?? RandomUUID.text()
+        id: id ?? RandomUUID().text
       )
     } catch {
       throw Failure("\(error)", .dataError)

@@ -118,7 +118,7 @@ struct TableAddCommand: AsyncParsableCommand {
       action,
       parameters: String(decoding: prepared.payload, as: UTF8.self),
       // One id for the row and its message, so that logs, the queue and the outbox speak of the same thing.
-      idempotencyKey: prepared.message.id,
+      idempotencyKey: prepared.id,
       dueAt: due
     )
   }

@@ -33,7 +33,7 @@ struct PushAPI {
       messagesPerCall: numbers[2],
       callsPerTrip: numbers[3],
       payloads: (0..<10_000).map { payload($0, bytes: numbers[1]) },
-      defaults: PreparedMessage.Defaults(queuedAt: try await queue.now())
+      defaults: try PreparedMessage.Defaults(queuedAt: try await queue.now())
     )
     // Has the script loaded, which a producer does once in its life.
     _ = try await queue.enqueue([try push.message(0)])
