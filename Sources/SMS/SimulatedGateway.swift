@@ -137,7 +137,8 @@ private struct Draws {
   init(seed: UInt64, id: String, attempt: Int) {
     // FNV-1a over the id, then mixed with the rest: ids that count up differ in one bit, their draws in half.
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in id.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    let bytes = id.utf8.span
+    for index in bytes.indices { hash = (hash ^ UInt64(bytes[index])) &* 0x100_0000_01b3 }
     state = Self.mixed(Self.mixed(hash ^ Self.mixed(seed)) &+ UInt64(bitPattern: Int64(attempt)))
   }
 

@@ -61,6 +61,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes: some three minutes, to see that it runs")
     parser.add_argument("--huge", action="store_true", help="a queue of ten million messages as well")
     parser.add_argument("--rows", default=",".join(ROWS))
+    parser.add_argument("--builds", help="for the row of that name: NAME=PATH,... of the builds that it compares")
     parser.add_argument("--pin", default="apart", choices=["apart", "together", "free"])
     parser.add_argument("--json", default="run/bench.json")
     options = parser.parse_args()

@@ -1,6 +1,7 @@
 """What every row uses: a private Redis, pinned processes, and the book of results."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -109,6 +110,12 @@ def cpu_ms(pid):
     return total / 1e6
 
 
+def children_ms():
+    """Time on a core of all children that have ended, ms."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) * 1000
+
+
 class Bench:
     """One row's environment. Rows measure with it, and note results with `add` and `compare`."""
 
@@ -168,9 +175,9 @@ class Bench:
                 oldest = self.client("LRANGE", "sms", max(last - 9_999, -count), last)
                 file.writelines(line + "\n" for line in reversed(oldest))
 
-    def worker(self, *options, log=None, **more):
+    def worker(self, *options, log=None, smsq=None, **more):
         """A worker; its log is off unless a file is named."""
-        command = [self.smsq, "worker", "--redis", f"redis://127.0.0.1:{self.redis.port}", *options]
+        command = [smsq or self.smsq, "worker", "--redis", f"redis://127.0.0.1:{self.redis.port}", *options]
         if log is None:
             command += ["--log-level", "warning"]
         # Appended to, as supervisord does.

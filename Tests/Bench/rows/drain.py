@@ -1,17 +1,11 @@
 """Row 1: how fast one process empties a queue that is full already."""
 
 import os
-import resource
 import time
 
-from tools import cpu_ms, memory_kb
+from tools import children_ms, cpu_ms, memory_kb
 
 TITLE = "1. Drain: messages of 120 bytes that wait already, one process, from its start to its last settlement"
-
-
-def children_ms():
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return (used.ru_utime + used.ru_stime) * 1000
 
 
 def run(bench):
