@@ -17,11 +17,14 @@ BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
 BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,peers
 BENCH_PIN ?= apart
+# For the row `builds`: NAME=PATH,... of the binaries that it compares.
+BENCH_BUILDS ?=
 BENCH_TOOLS := .build/bench
 BENCH_VENV := .build-peers
 # Debian's own before any other in PATH: the virtual environment of the other queues needs that one's package for it.
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
-MEASURE := $(PYTHON) Tests/Bench/bench.py $(BINARY) $(BENCH_TOOLS) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN)
+MEASURE := $(PYTHON) Tests/Bench/bench.py $(BINARY) $(BENCH_TOOLS) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN) \
+  $(if $(BENCH_BUILDS),--builds $(BENCH_BUILDS))
 # Tests that run at once. Many start a redis-server or a supervisord of their own; without a bound all of them would.
 TEST_WIDTH ?= 8
 

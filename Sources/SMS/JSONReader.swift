@@ -4,14 +4,12 @@
 // cannot say where the fault is, and needs several times as long. Payloads come from anybody who can reach Redis: nothing
 // in here recurses deeper than `maximumDepth`, reads past the end, or traps.
 
-/// A string in a JSON text: where it stands, and what it says. It is not copied from there: most are only looked at.
-struct JSONString {
-  /// Where it stands, its quotes included.
-  let range: Range<Int>
-  /// What it says; nil if that is what stands there, as in most, without an escape.
-  fileprivate let unescaped: [UInt8]?
-  /// Whether what it says is known to be ASCII.
-  fileprivate let isASCII: Bool
+/// A string in a JSON text. It is not copied from there if it stands there as it is: most are only looked at.
+enum JSONString {
+  /// Where it stands, between its quotes, and whether it is known to be ASCII.
+  case plain(Range<Int>, isASCII: Bool)
+  /// What it says, where some of it is written as escapes.
+  case unescaped([UInt8])
 
   /// Hands out what it says.
   ///
@@ -20,10 +18,13 @@ struct JSONString {
     in json: [UInt8],
     _ body: (UTF8Span) throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    // Valid, as the reader has made sure: a part of the text between two ASCII characters, or with scalars in place of escapes.
-    if let unescaped { return try body(unsafe UTF8Span(unchecked: unescaped.span)) }
-    let said = json.span.extracting(range.lowerBound + 1..<range.upperBound - 1)
-    return try body(unsafe UTF8Span(unchecked: said, isKnownASCII: isASCII))
+    // Valid, as the reader has made sure: a part of the text between two ASCII characters, or with scalars for escapes.
+    switch self {
+    case .plain(let range, let isASCII):
+      try body(unsafe UTF8Span(unchecked: json.span.extracting(range), isKnownASCII: isASCII))
+    case .unescaped(let bytes):
+      try body(unsafe UTF8Span(unchecked: bytes.span))
+    }
   }
 
   /// What it says, as a string of its own.
@@ -163,15 +164,16 @@ struct JSONReader {
 
   /// Nil, with nothing taken, where no string starts.
   private mutating func takeString() throws(MessageError) -> JSONString? {
-    let start = index
     guard takeIf("\"") else { return nil }
-    index = PlainText.end(in: bytes.span, from: index)
-    if takeIf("\"") { return JSONString(range: start..<index, unescaped: nil, isASCII: isASCII) }
-    var unescaped = Array(bytes[start + 1..<index])
+    let start = index
+    let end = PlainText.end(in: bytes.span, from: start)
+    index = end
+    if takeIf("\"") { return .plain(start..<end, isASCII: isASCII) }
+    var unescaped = Array(bytes[start..<end])
     while let byte = current {
       index += 1
       switch byte {
-      case UInt8(ascii: "\""): return JSONString(range: start..<index, unescaped: unescaped, isASCII: false)
+      case UInt8(ascii: "\""): return .unescaped(unescaped)
       case UInt8(ascii: "\\"): try takeEscape(into: &unescaped)
       case 0..<0x20:
         index -= 1

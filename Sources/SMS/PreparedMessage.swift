@@ -23,7 +23,7 @@ package struct PreparedMessage: Sendable {
     case generated(RandomUUID)
   }
 
-  /// What a payload gets where it does not say otherwise. Checked and written once for all the messages that get them.
+  /// What a payload gets where it does not say otherwise. Written as JSON once for all the messages that get it.
   package struct Defaults: Sendable {
     /// Nil for a new one.
     fileprivate let id: String?
@@ -36,7 +36,7 @@ package struct PreparedMessage: Sendable {
     /// - Parameters:
     ///   - expiresAt: Unix milliseconds.
     ///   - queuedAt: Unix milliseconds, by Redis' clock.
-    /// - Throws: `invalid_id`, `invalid_sender`.
+    /// - Throws: `invalid_sender`.
     package init(
       id: String? = nil,
       countryCode: String? = nil,
@@ -44,7 +44,6 @@ package struct PreparedMessage: Sendable {
       expiresAt: Int64? = nil,
       queuedAt: Int64? = nil
     ) throws(MessageError) {
-      if let id { try TextMessage.check(id: id.utf8Span) }
       if let from { try SenderID.check(from) }
       self.id = id
       self.countryCode = countryCode
@@ -65,6 +64,7 @@ package struct PreparedMessage: Sendable {
     if let id = callerID {
       ownID = .given(id)
     } else if let id = defaults.id {
+      try TextMessage.check(id: id.utf8Span)
       ownID = .given(id)
       edit.set(fields.id) { JSONText.append(id, to: &$0) }
     } else {

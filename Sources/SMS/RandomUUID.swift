@@ -17,7 +17,7 @@ package struct RandomUUID: Sendable {
     self = Self.kernelRandom.withLock { $0.next() }
   }
 
-  /// - Parameters: 128 random bits, of which six give way to the version and the variant.
+  /// Of 128 random bits, six of which give way to the version and the variant.
   init(high: UInt64, low: UInt64) {
     self.high = high & ~0xF000 | 0x4000
     self.low = low & ~(0b11 << 62) | 0b10 << 62
@@ -33,11 +33,9 @@ package struct RandomUUID: Sendable {
 
   /// Appends ``text``, with no string in between: every message that is pushed without an id gets one.
   func append(to bytes: inout [UInt8]) {
-    bytes.append(addingCapacity: Self.textLength) { output in
-      output.withUnsafeMutableBufferPointer { buffer, count in
-        write(to: UnsafeMutableRawPointer(buffer.baseAddress! + count))
-        count += Self.textLength
-      }
+    withUnsafeTemporaryAllocation(byteCount: Self.textLength, alignment: 8) { text in
+      write(to: text.baseAddress!)
+      bytes.append(contentsOf: text)
     }
   }
 

@@ -45,13 +45,13 @@ extension TextMessage {
 
   init(_ fields: borrowing MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
     let checked = try CheckedFields(fields, defaultCountryCode: defaultCountryCode)
-    guard let text = fields.value(of: fields.text) else { throw fields.text.missing }
     let ownID = fields.value(of: fields.id)
     // It stood in the queue, in front of the payload, where anybody may write.
     if ownID == nil { try Self.check(id: assignedID.utf8Span) }
     self.init(
       to: checked.to,
-      text: text,
+      // It has been checked, so it is there.
+      text: fields.value(of: fields.text)!,
       from: fields.value(of: fields.from),
       id: ownID ?? assignedID,
       expiresAt: checked.expiresAt,
@@ -78,6 +78,7 @@ struct CheckedFields {
       throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
     }
     to = try PhoneNumber(number, defaultCountryCode: defaultCountryCode)
+    guard fields.text.string != nil else { throw fields.text.missing }
     expiresAt = try fields.withUTF8(of: fields.expiresAt) { text throws(MessageError) in
       try Self.time(text, of: "expires_at")
     }
@@ -86,10 +87,7 @@ struct CheckedFields {
     }
     try fields.withUTF8(of: fields.from, SenderID.check)
     try fields.withUTF8(of: fields.id, TextMessage.check(id:))
-    guard let segmentation = try fields.withUTF8(of: fields.text, TextMessage.segmentation(checking:)) else {
-      throw fields.text.missing
-    }
-    self.segmentation = segmentation
+    segmentation = try fields.withUTF8(of: fields.text, TextMessage.segmentation(checking:))!
   }
 
   private static func time(_ text: UTF8Span, of field: StaticString) throws(MessageError) -> Int64 {

@@ -65,6 +65,8 @@ def main():
     parser.add_argument("--pin", default="apart", choices=["apart", "together", "free"])
     parser.add_argument("--json", default="run/bench.json")
     options = parser.parse_args()
+    if "builds" in options.rows.split(",") and not options.builds:
+        parser.error("the row builds needs --builds NAME=PATH,...")
 
     started = time.time()
     report = {"machine": machine(), "versions": versions(options.smsq), "started": time.strftime("%FT%TZ", time.gmtime()),

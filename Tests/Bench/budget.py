@@ -16,7 +16,7 @@ PARTS = [
     ("the log line", r"EventLog|LineWriter|Logger\.|fields\("),
     ("a new id", r"UUID|getentropy"),
     ("segments", r"Segmentation"),
-    ("decoding and checking the message", r"TextMessage|JSONReader|MessageFields|PhoneNumber|SenderID|Timestamp"),
+    ("decoding and checking the message", r"TextMessage|JSONReader|JSONString|MessageFields|CheckedFields|PhoneNumber|SenderID|Timestamp"),
     ("the simulated gateway", r"SimulatedGateway|Draws|MagicNumbers"),
     ("completing the payload", r"PayloadEdit|PreparedMessage|JSONText"),
     ("reading lines", r"LineReader|MessageSource|BulkLine"),

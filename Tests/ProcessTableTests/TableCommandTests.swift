@@ -150,6 +150,16 @@ import Testing
     )
   }
 
+  @Test func `A sender that no message may have is told once, and nothing is added`() async throws {
+    let add = ["table", "add", "--from", "much too long a name", "--database", database.path]
+    let one = try await SmsqProcess(add + ["--to", "+8613800138000", "--text", "x"]).end()
+    #expect(one.status == 65 && one.errors.contains("is no sender"), "\(one)")
+    let lines = String(repeating: #"{"to":"+8613800138001","text":"a"}"# + "\n", count: 3)
+    let many = try await SmsqProcess(add + ["--file", "-"], input: lines).end()
+    #expect(many.status == 64 && many.errors.contains("--from: ") && !many.errors.contains("line 1"), "\(many)")
+    #expect(try await database.count("true") == 0)
+  }
+
   @Test func `The same id is added once`() async throws {
     let add = [
       "table", "add", "--to", "+8613800138000", "--text", "x", "--id", "order-17", "--database", database.path,
@@ -309,6 +319,22 @@ import Testing
     #expect(try await database.count("state = 'dead' AND last_error LIKE '%not valid UTF-8%'") == 3, "\(result)")
     #expect(try await database.values("SELECT count(*) FROM message") == [0])
     #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(1).isEmpty)
+  }
+
+  @Test func `A key that is no id for a message matters only where the message has none of its own`() async throws {
+    let server = try await RedisServer.shared()
+    let name = "key-\(UUID().uuidString)"
+    for (action, id) in [("queue", #","id":"own""#), ("queue", ""), ("send", #","id":"own""#), ("send", "")] {
+      try await database.execute(
+        "INSERT INTO process (action, parameters, idempotency_key) VALUES (?, ?, ?)",
+        [action, #"{"queue":"\#(name)","to":"+8613800138000","text":"x"\#(id)}"#, "\(action)\n\(id)"]
+      )
+    }
+    let result = try await smsq("cron", "--redis", server.url)
+    #expect(result.status == 65, "\(result)")
+    #expect(try await database.count("state = 'done' AND id IN (1, 3)") == 2)
+    #expect(try await database.count("state = 'dead' AND last_error LIKE 'invalid_id: %' AND id IN (2, 4)") == 2)
+    #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(9).count == 1)
   }
 
   @Test func `A database of UTF-16 is read as any other`() async throws {

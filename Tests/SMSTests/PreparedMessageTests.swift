@@ -49,6 +49,36 @@ import Testing
     #expect(read.id == first.id)
   }
 
+  @Test("A null stands for a missing field: each is replaced where it stands, in any order")
+  func nulls() throws {
+    let payload = #"{"from":null,"to":"138 0013 8000","queued_at":null,"text":"hi","id":null}"#
+    let defaults = try PreparedMessage.Defaults(id: "row\"7", countryCode: "86", from: "ACME")
+    #expect(
+      try prepared(payload, defaults)
+        == #"{"from":"ACME","to":"+8613800138000","queued_at":null,"text":"hi","id":"row\"7"}"#
+    )
+    let generated = try PreparedMessage(payload: Array(payload.utf8), defaults: .init(countryCode: "86"))
+    #expect(
+      String(decoding: generated.payload, as: UTF8.self)
+        == #"{"from":null,"to":"+8613800138000","queued_at":null,"text":"hi","id":"\#(generated.id)"}"#
+    )
+  }
+
+  @Test("An id to be given is checked, unless the message has its own")
+  func givenID() throws {
+    let defaults = try PreparedMessage.Defaults(id: "a\nb")
+    let payload = #"{"to":"+8613800138000","text":"hi"}"#
+    #expect(
+      code { () throws(MessageError) in try PreparedMessage(payload: Array(payload.utf8), defaults: defaults) }
+        == "invalid_id"
+    )
+    let own = #"{"to":"+8613800138000","text":"hi","id":"m-1"}"#
+    #expect(try prepared(own, defaults) == own)
+    #expect(
+      code { () throws(MessageError) in try PreparedMessage.Defaults(from: "much too long a name") } == "invalid_sender"
+    )
+  }
+
   @Test(
     "What a worker would refuse is refused before it is queued",
     arguments: [
@@ -81,7 +111,9 @@ import Testing
       let prepared = try PreparedMessage(payload: payload, defaults: .init(from: "ACME"))
       let read = try TextMessage.decode(payload: prepared.payload, assignedID: "-", defaultCountryCode: nil)
       // Equal strings may differ in their scalars, so that the bytes count.
-      guard read.id == id, Array(read.text.utf8) == Array(text.utf8) else {
+      guard read.id == id, Array(read.text.utf8) == Array(text.utf8), Array(read.text.utf16) == Array(text.utf16),
+        prepared.segmentation == read.segmentation
+      else {
         Issue.record("\(text) reads back as \(read)")
         return
       }

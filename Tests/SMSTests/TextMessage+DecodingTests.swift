@@ -78,6 +78,7 @@ import Testing
       (#"{"to":"+8613800138000","text":"hi","id":""}"#, "invalid_id"),
       (#"{"to":"+8613800138000","text":"hi","id":"a\nb"}"#, "invalid_id"),
       (#"{"to":"+8613800138000","text":"hi","expires_at":"tomorrow"}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","expires_at":"tomorrow"}"#, "missing_field"),
       (#"{"to":"+8613800138000","text":"hi","queued_at":"2026-02-30T00:00:00Z"}"#, "invalid_time"),
       (#"{"to":"+8613800138000","text":"hi"} {}"#, "invalid_json"),
       (#"{"to":"+8613800138000","text":"hi",}"#, "invalid_json"),

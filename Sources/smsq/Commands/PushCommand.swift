@@ -31,8 +31,7 @@ struct PushCommand: AsyncParsableCommand {
   @Option(help: "The text.")
   var text: String?
 
-  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
-  var from: String?
+  @OptionGroup var sender: SenderOption
 
   @Option(
     help: ArgumentHelp("Your own id for the message. The same id is accepted once; see --id-lifetime.", valueName: "id")
@@ -81,12 +80,7 @@ struct PushCommand: AsyncParsableCommand {
       if to != nil || text != nil || id != nil {
         throw ValidationError("--file brings its own messages: leave out --to, --text and --id.")
       }
-      // One mistake, not one for each line of the file.
-      do {
-        if let from { try SenderID.check(from) }
-      } catch {
-        throw ValidationError("--from: \(error).")
-      }
+      try sender.checkForFile()
     } else {
       if strict { throw ValidationError("--strict is about the lines of a --file.") }
     }
@@ -115,7 +109,7 @@ struct PushCommand: AsyncParsableCommand {
   func defaults(now: Int64?) throws(MessageError) -> PreparedMessage.Defaults {
     try PreparedMessage.Defaults(
       countryCode: country.defaultCountryCode,
-      from: from,
+      from: sender.from,
       expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
       queuedAt: now
     )

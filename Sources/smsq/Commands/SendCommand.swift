@@ -21,8 +21,7 @@ struct SendCommand: AsyncParsableCommand {
   @Option(help: "The text.")
   var text: String
 
-  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
-  var from: String?
+  @OptionGroup var sender: SenderOption
 
   @Option(help: ArgumentHelp("An id for the message. (default: a new one)", valueName: "id"))
   var id: String?
@@ -53,7 +52,7 @@ struct SendCommand: AsyncParsableCommand {
       message = try TextMessage(
         to: PhoneNumber(to, defaultCountryCode: country.defaultCountryCode),
         text: text,
-        from: from,
+        from: sender.from,
         id: id ?? RandomUUID().text
       )
     } catch {

@@ -34,8 +34,7 @@ struct TableAddCommand: AsyncParsableCommand {
   @Option(help: "The text; with --file, {name} stands for a column, {{ for a brace.")
   var text: String?
 
-  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
-  var from: String?
+  @OptionGroup var sender: SenderOption
 
   @Option(help: ArgumentHelp("Your own id for the row and its message: the same id is added once.", valueName: "id"))
   var id: String?
@@ -70,7 +69,7 @@ struct TableAddCommand: AsyncParsableCommand {
       if let action, action != .command {
         throw ValidationError("A program behind -- is a row of --action command, not \(action.rawValue).")
       }
-      if to != nil || text != nil || from != nil {
+      if to != nil || text != nil || sender.from != nil {
         throw ValidationError("A program gets its arguments behind --: leave out --to, --text and --from.")
       }
     } else {
@@ -81,6 +80,7 @@ struct TableAddCommand: AsyncParsableCommand {
       if to != nil || id != nil || stdin != nil {
         throw ValidationError("--file brings its own rows: leave out --to, --id and --stdin.")
       }
+      try sender.checkForFile()
       _ = try textTemplate
       _ = try programTemplate
     } else {
@@ -112,7 +112,7 @@ struct TableAddCommand: AsyncParsableCommand {
     let action = action ?? .send
     let prepared = try PreparedMessage(
       payload: payload,
-      defaults: .init(countryCode: country.defaultCountryCode, from: from, queuedAt: ProcessDatabase.now())
+      defaults: .init(countryCode: country.defaultCountryCode, from: sender.from, queuedAt: ProcessDatabase.now())
     )
     return NewRow(
       action,

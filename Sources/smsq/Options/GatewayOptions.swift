@@ -178,17 +178,3 @@ struct GatewayOptions: ParsableArguments {
     }
   }
 }
-
-struct CountryCodeOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Country code for national numbers, such as 86.", valueName: "code"))
-  var defaultCountryCode: String?
-
-  func validate() throws {
-    guard let code = defaultCountryCode else { return }
-    do {
-      _ = try PhoneNumber.countryCode(code)
-    } catch {
-      throw ValidationError("--default-country-code: \(error).")
-    }
-  }
-}

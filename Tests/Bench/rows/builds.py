@@ -41,7 +41,10 @@ def run(bench):
         before = children_ms()
         if bench.run(smsq, "push", "--redis", url, "--file", lines, stdout=-3).wait() != 0:
             raise RuntimeError("the file was not pushed")
-        return (children_ms() - before) / count * 1e3
+        used = children_ms() - before
+        if bench.client("LLEN", "sms") != count:
+            raise RuntimeError("the file was not pushed as a whole")
+        return used / count * 1e3
 
     for what, measure in (("worker, log off", worker), ("worker, log to a file", lambda smsq: worker(smsq, log)),
                           ("push --file", push)):

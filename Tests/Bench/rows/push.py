@@ -5,7 +5,7 @@ import os
 import subprocess
 import time
 
-from tools import memory_kb
+from tools import children_ms, memory_kb
 
 TITLE = "3. Push"
 
@@ -49,6 +49,7 @@ def run(bench):
         return lines / (time.monotonic() - began)
 
     def ours(file, count):
+        redis_cpu, own_cpu = bench.redis.cpu_seconds(), children_ms()
         began = time.monotonic()
         process = bench.run(bench.smsq, "push", "--redis", url, "--file", file, stdout=subprocess.DEVNULL)
         peak = 0
@@ -58,7 +59,8 @@ def run(bench):
         seconds = time.monotonic() - began
         if process.returncode != 0 or bench.client("LLEN", "sms") != count:
             raise RuntimeError("the file was not pushed")
-        return count / seconds, {"peak_mb": peak / 1024}
+        return count / seconds, {"own_us_a_line": (children_ms() - own_cpu) / count * 1e3,
+                                 "redis_us_a_line": (bench.redis.cpu_seconds() - redis_cpu) / count * 1e6, "peak_mb": peak / 1024}
 
     def timed(count, *command):
         """A program that says itself how fast it was, from its first message on."""

@@ -1,0 +1,31 @@
+import ArgumentParser
+import SMS
+
+struct SenderOption: ParsableArguments {
+  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
+  var from: String?
+
+  /// Refuses a sender that would spoil every line of a file: one mistake, and told before anything is done. That of a
+  /// single message is told with what else is wrong with it.
+  func checkForFile() throws(ValidationError) {
+    do {
+      if let from { try SenderID.check(from) }
+    } catch {
+      throw ValidationError("--from: \(error).")
+    }
+  }
+}
+
+struct CountryCodeOption: ParsableArguments {
+  @Option(help: ArgumentHelp("Country code for national numbers, such as 86.", valueName: "code"))
+  var defaultCountryCode: String?
+
+  func validate() throws {
+    guard let code = defaultCountryCode else { return }
+    do {
+      _ = try PhoneNumber.countryCode(code)
+    } catch {
+      throw ValidationError("--default-country-code: \(error).")
+    }
+  }
+}
