@@ -1,5 +1,7 @@
 /// One message in a worker's hand: it stands in the worker's claimed hash until its outcome is settled.
-package struct ClaimedMessage: Sendable, Equatable {
+///
+/// An object, because it is handed on many times, and each copy of a structure would count four references.
+package final class ClaimedMessage: Sendable, Equatable {
   /// The queue that it was claimed from.
   package let queue: String
   /// Names this claim, and stands in for the message's id when the payload carries none: `<life>-<number>`.
@@ -14,6 +16,10 @@ package struct ClaimedMessage: Sendable, Equatable {
     self.claimID = claimID
     self.history = history
     self.payload = payload
+  }
+
+  package static func == (a: ClaimedMessage, b: ClaimedMessage) -> Bool {
+    (a.queue, a.claimID, a.history, a.payload) == (b.queue, b.claimID, b.history, b.payload)
   }
 
   /// The id to log and to hand to a gateway when the payload carries none: given at the first claim, kept ever after.

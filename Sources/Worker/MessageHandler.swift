@@ -34,7 +34,8 @@ package struct HandledMessage: Sendable {
   }
 }
 
-package enum Outcome: Sendable, Equatable {
+/// Indirect for the reason that ``Settlement/Verb`` is.
+package indirect enum Outcome: Sendable, Equatable {
   /// Done: the gateway took it.
   case sent
   /// Too old to be of use: counted, not sent.
