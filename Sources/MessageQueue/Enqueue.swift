@@ -64,6 +64,7 @@ extension MessageQueue {
       .enqueue,
       keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen)
     )
+    call.reserve(batch.reduce(0) { $0 + $1.payload.count + 16 })
     call.append(maxWaiting)
     call.append(rememberIDs.milliseconds)
     // In runs of messages that are alike, which in most batches are all of them: the script need not look at each.

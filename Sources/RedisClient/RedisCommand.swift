@@ -27,6 +27,9 @@ package struct RedisCommand: Sendable, Equatable {
     append(String(argument))
   }
 
+  /// Makes room for so many more bytes at once: as many as the arguments have, and 16 for each of them.
+  mutating func reserve(_ more: Int) { bytes.reserveCapacity(bytes.count + more) }
+
   private mutating func append(bytes argument: UnsafeBufferPointer<UInt8>) {
     Self.append("$", argument.count, to: &bytes)
     bytes.append(contentsOf: argument)
@@ -42,17 +45,22 @@ package struct RedisCommand: Sendable, Equatable {
     return header + prefix.bytes
   }
 
+  /// Without a string in between, and in one piece: this is done for each argument, and a script may get thousands.
   private static func append(_ mark: Unicode.Scalar, _ number: Int, to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: mark))
-    appendDigits(of: number, to: &bytes)
-    bytes.append(UInt8(ascii: "\r"))
-    bytes.append(UInt8(ascii: "\n"))
-  }
-
-  /// Without a string in between: this is done for each argument, and a script may get thousands.
-  private static func appendDigits(of number: Int, to bytes: inout [UInt8]) {
-    if number > 9 { appendDigits(of: number / 10, to: &bytes) }
-    bytes.append(UInt8(ascii: "0") + UInt8(number % 10))
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { piece in
+      // From the end: there the digits begin.
+      var start = 22
+      (piece[22], piece[23]) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+      var rest = number
+      repeat {
+        start -= 1
+        piece[start] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
+      } while rest > 0
+      start -= 1
+      piece[start] = UInt8(ascii: mark)
+      bytes.append(contentsOf: piece[start...])
+    }
   }
 }
 
@@ -79,6 +87,9 @@ package struct ScriptCall: Sendable {
     operands.append(keys.count)
     for key in keys { operands.append(key) }
   }
+
+  /// Makes room for arguments, so that they are not moved as they grow: their bytes, and 16 more for each.
+  package mutating func reserve(_ more: Int) { operands.reserve(more) }
 
   package mutating func append(_ argument: String) { operands.append(argument) }
   package mutating func append(_ argument: [UInt8]) { operands.append(argument) }
