@@ -54,7 +54,7 @@ package struct PreparedMessage: Sendable {
   }
 
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
-  package init(payload: [UInt8], defaults: Defaults) throws(MessageError) {
+  package init(payload: [UInt8], defaults: borrowing Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
     let checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
     (to, segmentation) = (checked.to, checked.segmentation)
