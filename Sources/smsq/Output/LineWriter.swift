@@ -119,7 +119,7 @@ final class LineWriter: Sendable {
         state.withLock { $0.broken = true }
         return
       } else {
-        // A write for each line would cost several times as much as the line.
+        // Lines gather meanwhile: a write for each would cost several times as much as the line itself.
         usleep(1_000)
       }
     }
