@@ -22,6 +22,49 @@ package struct OutgoingMessage: Sendable {
   }
 }
 
+/// Messages on their way into the queue: all of them get there, or none. The first is claimed first.
+///
+/// Each is written down as Redis is to get it when it is added, so that nobody need keep it.
+package struct OutgoingBatch: Sendable {
+  /// How many there are.
+  package private(set) var count = 0
+
+  /// Messages in a row that are alike, which in most batches are all of them: the script need not look at each.
+  fileprivate struct Run {
+    let due: OutgoingMessage.Due
+    let haveIDs: Bool
+    var count: Int
+  }
+
+  fileprivate private(set) var runs: [Run] = []
+  fileprivate private(set) var callerIDs: [String] = []
+  fileprivate private(set) var payloads = RedisCommand()
+
+  package init() {}
+
+  package init(_ messages: some Sequence<OutgoingMessage>) {
+    for message in messages { append(message) }
+  }
+
+  package mutating func append(_ message: OutgoingMessage) {
+    let haveIDs = message.callerID != nil
+    if runs.last.map({ $0.due != message.due || $0.haveIDs != haveIDs }) ?? true {
+      runs.append(Run(due: message.due, haveIDs: haveIDs, count: 0))
+    }
+    runs[runs.count - 1].count += 1
+    count += 1
+    if let id = message.callerID { callerIDs.append(id) }
+    payloads.append(message.due == .now ? message.payload : Self.distinct(message.payload))
+  }
+
+  /// A scheduled message in its envelope, with an id: a sorted set would fold two identical payloads into one message.
+  private static func distinct(_ payload: [UInt8]) -> [UInt8] {
+    var element = Element(payload)
+    element.history.id = element.history.id ?? randomID()
+    return element.sealed
+  }
+}
+
 package enum EnqueueResult: Sendable, Equatable {
   /// `duplicates` are the positions, from 0, of messages whose id was used before; they were not queued again.
   case queued(count: Int, waiting: Int, duplicates: [Int])
@@ -30,7 +73,7 @@ package enum EnqueueResult: Sendable, Equatable {
 }
 
 extension MessageQueue {
-  /// Queues a batch and rings, all or nothing; the first of the batch is claimed first.
+  /// Queues a batch and rings, all or nothing.
   ///
   /// - Parameters:
   ///   - maxWaiting: the most messages that may wait, 0 for no bound.
@@ -38,16 +81,16 @@ extension MessageQueue {
   /// - Throws: ``RedisError``. Of treatment `full`: nothing was queued. Of code `disconnected` or `timed-out`: the batch
   ///   may have been queued, and only one whose messages all carry a caller's id may be repeated.
   package func enqueue(
-    _ batch: [OutgoingMessage],
+    _ messages: [OutgoingMessage],
     maxWaiting: Int = 0,
     rememberIDs: Duration = .seconds(24 * 3600)
   ) async throws(RedisError) -> EnqueueResult {
-    try Self.enqueueResult(try await connection.call(enqueueCall(batch, maxWaiting, rememberIDs)))
+    try Self.enqueueResult(try await connection.call(enqueueCall(OutgoingBatch(messages), maxWaiting, rememberIDs)))
   }
 
   /// Queues batches in one round trip; each is atomic in itself. Results and errors are in the batches' order.
   package func enqueue(
-    pipelined batches: [[OutgoingMessage]],
+    pipelined batches: [OutgoingBatch],
     maxWaiting: Int = 0,
     rememberIDs: Duration = .seconds(24 * 3600)
   ) async throws(RedisError) -> [Result<EnqueueResult, RedisError>] {
@@ -57,41 +100,30 @@ extension MessageQueue {
     }
   }
 
-  private func enqueueCall(_ batch: [OutgoingMessage], _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
+  private func enqueueCall(_ batch: OutgoingBatch, _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
     let remembers = rememberIDs > .zero
-    let callerIDs = remembers ? batch.compactMap(\.callerID) : []
+    let callerIDs = remembers ? batch.callerIDs : []
     var call = ScriptCall(
       .enqueue,
-      keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen)
+      keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen),
+      lastArguments: batch.payloads
     )
-    call.reserve(batch.reduce(0) { $0 + $1.payload.count + 16 })
     call.append(maxWaiting)
     call.append(rememberIDs.milliseconds)
-    // In runs of messages that are alike, which in most batches are all of them: the script need not look at each.
+    call.append(batch.runs.count)
     var nextIDKey = 5
-    var rest = batch[...]
-    while let first = rest.first {
-      let haveIDs = remembers && first.callerID != nil
-      let run = rest.prefix { $0.due == first.due && (remembers && $0.callerID != nil) == haveIDs }
-      switch first.due {
+    for run in batch.runs {
+      switch run.due {
       case .now: call.append(0)
       case .after(let delay): call.append(-max(0, delay.milliseconds))
       case .at(let time): call.append(max(0, time))
       }
+      let haveIDs = remembers && run.haveIDs
       call.append(haveIDs ? nextIDKey : 0)
       call.append(run.count)
-      for message in run { call.append(first.due == .now ? message.payload : Self.distinct(message.payload)) }
       if haveIDs { nextIDKey += run.count }
-      rest = rest[run.endIndex...]
     }
     return call
-  }
-
-  /// A scheduled message in its envelope, with an id: a sorted set would fold two identical payloads into one message.
-  private static func distinct(_ payload: [UInt8]) -> [UInt8] {
-    var element = Element(payload)
-    element.history.id = element.history.id ?? randomID()
-    return element.sealed
   }
 
   private static func enqueueResult(_ reply: RedisReply) throws(RedisError) -> EnqueueResult {

@@ -27,9 +27,6 @@ package struct RedisCommand: Sendable, Equatable {
     append(String(argument))
   }
 
-  /// Makes room for so many more bytes at once: as many as the arguments have, and 16 for each of them.
-  mutating func reserve(_ more: Int) { bytes.reserveCapacity(bytes.count + more) }
-
   private mutating func append(bytes argument: UnsafeBufferPointer<UInt8>) {
     Self.append("$", argument.count, to: &bytes)
     bytes.append(contentsOf: argument)
@@ -38,11 +35,11 @@ package struct RedisCommand: Sendable, Equatable {
     count += 1
   }
 
-  /// What is sent before ``bytes``: `*`, the number of all arguments, and those of the prefix.
-  func header(behind prefix: RedisCommand) -> [UInt8] {
+  /// What is sent before a command's arguments: `*` and their number.
+  static func header(_ count: Int) -> [UInt8] {
     var header: [UInt8] = []
-    Self.append("*", prefix.count + count, to: &header)
-    return header + prefix.bytes
+    append("*", count, to: &header)
+    return header
   }
 
   /// Without a string in between, and in one piece: this is done for each argument, and a script may get thousands.
@@ -81,15 +78,17 @@ package struct ScriptCall: Sendable {
   package let script: RedisScript
   /// What follows the script in EVAL and EVALSHA: the number of keys, the keys, the arguments.
   private(set) var operands = RedisCommand()
+  /// Arguments that come after those.
+  let lastArguments: RedisCommand
 
-  package init(_ script: RedisScript, keys: [String]) {
+  /// - Parameter lastArguments: come after those that are appended. They were written down before, and may be too many to
+  ///   be copied only to get the others in front.
+  package init(_ script: RedisScript, keys: [String], lastArguments: RedisCommand = RedisCommand()) {
     self.script = script
+    self.lastArguments = lastArguments
     operands.append(keys.count)
     for key in keys { operands.append(key) }
   }
-
-  /// Makes room for arguments, so that they are not moved as they grow: their bytes, and 16 more for each.
-  package mutating func reserve(_ more: Int) { operands.reserve(more) }
 
   package mutating func append(_ argument: String) { operands.append(argument) }
   package mutating func append(_ argument: [UInt8]) { operands.append(argument) }

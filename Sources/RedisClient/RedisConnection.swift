@@ -106,7 +106,7 @@ package actor RedisConnection {
       if let command { try Self.append(command, to: context) }
       for call in calls {
         let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
-        try Self.append(call.operands, behind: evalsha, to: context)
+        try Self.append(evalsha, call.operands, call.lastArguments, to: context)
       }
       let first = command == nil ? 0 : 1
       var replies = try Self.replies(first + calls.count, from: context)
@@ -114,7 +114,7 @@ package actor RedisConnection {
         guard case .error(let error) = replies[index], error.code.rawValue == "NOSCRIPT" else { continue }
         var eval = RedisCommand("EVAL")
         eval.append(call.script.source)
-        try Self.append(call.operands, behind: eval, to: context)
+        try Self.append(eval, call.operands, call.lastArguments, to: context)
         replies[index] = try Self.replies(1, from: context)[0]
       }
       return replies
@@ -217,14 +217,14 @@ package actor RedisConnection {
     }
   }
 
-  /// Appends a command to the output buffer. In two pieces, which hiredis copies one behind the other: the long one of a
-  /// thousand messages is not to be copied only to get its beginning in front.
+  /// Appends a command to the output buffer. It may come in parts, which hiredis copies one behind the other: the long one
+  /// of a thousand messages is not to be copied only to get its beginning in front.
   private static func append(
-    _ command: RedisCommand,
-    behind prefix: RedisCommand = RedisCommand(),
+    _ parts: RedisCommand...,
     to context: UnsafeMutablePointer<redisContext>
   ) throws(RedisError) {
-    for piece in [command.header(behind: prefix), command.bytes] {
+    let header = RedisCommand.header(parts.reduce(0) { $0 + $1.count })
+    for piece in [header] + parts.map(\.bytes) {
       let code = piece.withUnsafeBytes { bytes in
         redisAppendFormattedCommand(context, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
       }

@@ -221,7 +221,9 @@ struct EnqueueTests {
   @Test("Batches of one round trip have each its own result")
   func pipelined() async throws {
     let test = TestQueue(on: try await .shared())
-    let batches = ["a", "b", "c"].map { [OutgoingMessage(payload: bytes($0), callerID: $0 == "c" ? "1" : nil)] }
+    let batches = ["a", "b", "c"].map { text in
+      OutgoingBatch([OutgoingMessage(payload: bytes(text), callerID: text == "c" ? "1" : nil)])
+    }
     let results = try await test.queue.enqueue(pipelined: batches + [batches[2], batches[0]], maxWaiting: 4)
     #expect(
       try results.map { try $0.get() } == [

@@ -16,10 +16,6 @@ struct RedisCommandTests {
     #expect(command.bytes == written)
   }
 
-  @Test("The header counts the arguments of both, and has those of the prefix")
-  func header() {
-    let keys = RedisCommand("0", "x")
-    #expect(keys.header(behind: RedisCommand()) == Array("*2\r\n".utf8))
-    #expect(keys.header(behind: RedisCommand("EVALSHA", "ab")) == Array("*4\r\n$7\r\nEVALSHA\r\n$2\r\nab\r\n".utf8))
-  }
+  @Test("The header has the number of arguments", arguments: [0, 7, 10, 4_321])
+  func header(count: Int) { #expect(RedisCommand.header(count) == Array("*\(count)\r\n".utf8)) }
 }

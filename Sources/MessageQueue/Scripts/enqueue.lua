@@ -3,11 +3,12 @@
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5.. one key for each caller's id
 -- ARGV  1 most messages that may wait (0: no bound)
 --       2 how long a caller's id is remembered, ms
---       3.. runs of messages, the first to be claimed first, each of
+--       3 how many runs of messages there are, the first to be claimed first
+--       4.. of each run
 --           due      0 at once; negative: so many ms from now; positive: Unix time in ms (Redis' clock)
 --           id key   index in KEYS of the first message's id, with those of the others behind it; 0: they have none
 --           count    of messages in the run
---           payload of each
+--       .. the payloads, run after run
 -- Returns {queued, waiting, position...}: how many were queued or scheduled, how many now wait, and the positions (from
 --       1) of those that were not, because their id was used before. {-1, waiting}: refused as a whole, the queue is full.
 --
@@ -59,10 +60,11 @@ end
 
 -- Runs without ids are queued from ARGV as they are: nothing is done for a single message.
 local at_once, at_once_count, scheduled = {}, 0, {}
-local argument, position = 3, 1
-while argument <= #ARGV do
-  local due, id_key, count = tonumber(ARGV[argument]), tonumber(ARGV[argument + 1]), tonumber(ARGV[argument + 2])
-  local payloads, first, last = ARGV, argument + 3, argument + 2 + count
+local runs = tonumber(ARGV[3])
+local position, before_payloads = 1, 3 + 3 * runs
+for run = 1, runs do
+  local due, id_key, count = tonumber(ARGV[3 * run + 1]), tonumber(ARGV[3 * run + 2]), tonumber(ARGV[3 * run + 3])
+  local payloads, first, last = ARGV, before_payloads + position, before_payloads + position + count - 1
   if id_key > 0 then
     payloads = new_ones(id_key, first, count, position)
     first, last = 1, #payloads
@@ -74,7 +76,7 @@ while argument <= #ARGV do
     at_once[#at_once + 1] = {payloads, first, last}
     at_once_count = at_once_count + last - first + 1
   end
-  argument, position = argument + 3 + count, position + count
+  position = position + count
 end
 
 if most > 0 and at_once_count > 0 and waiting + at_once_count > most then

@@ -18,7 +18,7 @@ struct BulkPush {
 
   /// Messages of one script call, and the lines they came from.
   private struct Batch {
-    var messages: [OutgoingMessage] = []
+    var messages = OutgoingBatch()
     var firstLine = 0
     var lastLine = 0
   }

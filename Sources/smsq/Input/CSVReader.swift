@@ -84,7 +84,7 @@ private struct RecordReader {
   }
 
   private mutating func record(
-    from content: ArraySlice<UInt8>,
+    from content: [UInt8],
     _ ending: LineReader.Line.Ending,
     alone: Bool
   ) -> Result<[String], InputError> {
@@ -96,7 +96,7 @@ private struct RecordReader {
         outcome = .unterminated
         break
       }
-      swallowed.append(line.copied)
+      swallowed.append(line)
       guard case .success(let content) = line.content, parser.size + content.count <= recordLimit else {
         outcome = .unterminated
         break
@@ -114,12 +114,5 @@ private struct RecordReader {
   private mutating func nextLine() -> (LineReader.Line, alone: Bool)? {
     if let replay = replays.popLast() { return (replay.line, replay.alone) }
     return lines.next().map { ($0, false) }
-  }
-}
-
-extension LineReader.Line {
-  /// A line that does not keep the reader's buffer alive.
-  fileprivate var copied: Self {
-    Self(number: number, content: content.map { ArraySlice(Array($0)) }, ending: ending)
   }
 }

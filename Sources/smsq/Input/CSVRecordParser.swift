@@ -44,7 +44,7 @@ struct CSVRecordParser {
   /// - Parameters:
   ///   - line: its bytes without the ending.
   ///   - ending: belongs to the field if the line ends inside quotes.
-  mutating func parse(_ line: ArraySlice<UInt8>, ending: LineReader.Line.Ending) -> Outcome {
+  mutating func parse(_ line: [UInt8], ending: LineReader.Line.Ending) -> Outcome {
     bytes.reserveCapacity(bytes.count + line.count + 2)
     for byte in line {
       switch (state, byte) {

@@ -18,9 +18,8 @@ final class LineReader: Sequence, IteratorProtocol {
 
     /// 1 for the first line.
     var number: Int
-    /// The line's bytes without its ending. A slice of the reader's buffer: copy what you keep, or each kept line
-    /// keeps a whole buffer alive.
-    var content: Result<ArraySlice<UInt8>, InputError>
+    /// The line's bytes without its ending.
+    var content: Result<[UInt8], InputError>
     var ending: Ending
   }
 
@@ -106,16 +105,20 @@ final class LineReader: Sequence, IteratorProtocol {
 
   private func takeLine(upTo lineEnd: Int, endingAt next: Int, skipped: Bool) -> Line {
     lineNumber += 1
-    var line = buffer[start..<lineEnd]
+    var range = start..<lineEnd
     var ending = next > lineEnd ? Line.Ending.lf : .endOfInput
-    if ending == .lf, line.last == 0x0D {
-      line.removeLast()
+    if ending == .lf, !range.isEmpty, buffer[lineEnd - 1] == 0x0D {
+      range.removeLast()
       ending = .crlf
     }
-    if lineNumber == 1, line.starts(with: [0xEF, 0xBB, 0xBF]) { line.removeFirst(3) }
-    let tooLong = skipped || line.count > lineLimit
+    if lineNumber == 1, buffer[range].starts(with: [0xEF, 0xBB, 0xBF]) { range.removeFirst(3) }
     consume(upTo: next)
-    return Line(number: lineNumber, content: tooLong ? .failure(tooLongError) : .success(line), ending: ending)
+    let isTooLong = skipped || range.count > lineLimit
+    return Line(
+      number: lineNumber,
+      content: isTooLong ? .failure(tooLongError) : .success(Array(buffer[range])),
+      ending: ending
+    )
   }
 
   private var tooLongError: InputError {

@@ -114,7 +114,7 @@ final class MessageSource: Sequence, IteratorProtocol {
     if let csv { return csv.next().map { record in message(from: record, columns: csv.columns) } }
     while let line = lines.next() {
       if case .success(let bytes) = line.content, bytes.allSatisfy(\.isBlank) { continue }
-      return BulkLine(number: line.number, result: line.content.map { .json(Array($0)) })
+      return BulkLine(number: line.number, result: line.content.map(PushFields.json))
     }
     return nil
   }

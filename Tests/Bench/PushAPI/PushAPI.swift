@@ -59,10 +59,10 @@ struct PushAPI {
     var underway: Task<Void, any Error>?
     var next = 0
     while next < count {
-      var trip: [[OutgoingMessage]] = []
+      var trip: [OutgoingBatch] = []
       while next < count && trip.count < callsPerTrip {
         let end = min(next + messagesPerCall, count)
-        trip.append(try (next..<end).map { try message($0) })
+        trip.append(OutgoingBatch(try (next..<end).map { try message($0) }))
         next = end
       }
       try await underway?.value
