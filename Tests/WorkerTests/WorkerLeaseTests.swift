@@ -178,13 +178,16 @@ import Testing
     let gate = Gate()
     try await queue.push("m1")
     let handler = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
-    // It renews after a third of it: long enough for the next two calls, or it would take its own message back first.
-    let worker = RunningWorker([queue], on: server, handler) { $0.lease = .seconds(4) }
+    // It must ask Redis for nothing between the next two calls, or it would notice, and take its own message back first.
+    let worker = RunningWorker([queue], on: server, handler) {
+      $0.lease = .seconds(30)
+      $0.wakeTimeout = .seconds(10)
+    }
     try await eventually("it is in hand") { handler.handled.count == 1 }
-    // And once right after its first claim, which is what puts that on record.
     try await eventually("its first claim is on record") {
       try await queue.queue.inspect().workers.first?.lastClaim != nil
     }
+    try await queue.listenedFor()
 
     // Another worker finds its lease ended, as after a SIGSTOP, and hands the message to the dead letters.
     let life = try #require(try await queue.queue.inspect().workers.first?.life)
