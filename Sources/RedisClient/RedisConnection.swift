@@ -107,6 +107,8 @@ package actor RedisConnection {
       for call in calls {
         let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
         try Self.append(evalsha, call.operands, call.lastArguments, to: context)
+        // Redis is to begin with this one while the next is copied, and the copy of this one is not needed any more.
+        try Self.flush(context)
       }
       let first = command == nil ? 0 : 1
       var replies = try Self.replies(first + calls.count, from: context)
@@ -230,6 +232,14 @@ package actor RedisConnection {
       }
       if code != REDIS_OK { throw RedisError(failed: context) }
     }
+  }
+
+  /// Sends what was appended.
+  private static func flush(_ context: UnsafeMutablePointer<redisContext>) throws(RedisError) {
+    var isDone: Int32 = 0
+    repeat {
+      guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw RedisError(failed: context) }
+    } while isDone == 0
   }
 
   private static func replies(

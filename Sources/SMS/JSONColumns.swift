@@ -10,7 +10,7 @@ package struct JSONColumns: Sendable {
     var reader = try JSONReader(line)
     var names: [String: String] = [:]
     var values: [String: String] = [:]
-    while let name = try reader.nextName() {
+    while let name = try reader.nextName()?.text(in: line) {
       let column = name.lowercased()
       if let other = names.updateValue(name, forKey: column) {
         throw MessageError(

@@ -62,7 +62,7 @@ struct JSONReader {
   }
 
   /// The next member's name; nil after the last one, when nothing but space may follow.
-  mutating func nextName() throws(MessageError) -> String? {
+  mutating func nextName() throws(MessageError) -> JSONString? {
     skipSpace()
     if current == UInt8(ascii: "}") {
       index += 1
@@ -77,7 +77,7 @@ struct JSONReader {
     skipSpace()
     guard takeIf(":") else { throw fault("a colon") }
     skipSpace()
-    return name.text(in: bytes)
+    return name
   }
 
   /// The value of the member that ``nextName()`` has named: a string, or nil for `null`.
@@ -232,6 +232,8 @@ struct JSONReader {
 
   private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 
+  /// In line, because there is hardly ever any.
+  @inline(__always)
   private mutating func skipSpace() {
     while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { index += 1 }
   }

@@ -15,7 +15,7 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
   /// - Throws: `invalid_number`, `no_country_code`, `invalid_country_code`.
   package init(_ text: String, defaultCountryCode: String?) throws(MessageError) {
     // The usual case in one look: a number that is in E.164 form already.
-    if Self.isE164(text) {
+    if Self.isE164(text.utf8.span) {
       e164 = text
       return
     }
@@ -42,7 +42,7 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
       digits.insert(contentsOf: countryCode.utf8, at: 0)
     }
     let number = "+" + String(decoding: digits, as: UTF8.self)
-    guard Self.isE164(number) else {
+    guard Self.isE164(number.utf8.span) else {
       let why = digits.first == UInt8(ascii: "0") ? "its country code starts with 0" : "it has \(digits.count) digits"
       throw MessageError(
         .invalidNumber,
@@ -50,6 +50,12 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
       )
     }
     e164 = number
+  }
+
+  /// A number that is in E.164 form already; nil for one that is not.
+  init?(e164 text: UTF8Span) {
+    guard Self.isE164(text.span) else { return nil }
+    e164 = String(copying: text)
   }
 
   /// The number with its middle hidden, for logs: `+86138****8000`. At least four digits are hidden.
@@ -77,8 +83,7 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
     return String(digits)
   }
 
-  private static func isE164(_ text: String) -> Bool {
-    let bytes = text.utf8.span
+  private static func isE164(_ bytes: Span<UInt8>) -> Bool {
     guard (8...16).contains(bytes.count), bytes[0] == UInt8(ascii: "+"), bytes[1] != UInt8(ascii: "0") else {
       return false
     }

@@ -76,7 +76,7 @@ package struct PreparedMessage: Sendable {
         $0.append(UInt8(ascii: "\""))
       }
     }
-    if to.e164 != fields.value(of: fields.to) {
+    if !checked.isE164 {
       let number = to.e164
       edit.set(fields.to) { JSONText.append(number, to: &$0) }
     }
@@ -101,7 +101,7 @@ package struct PreparedMessage: Sendable {
 
 /// Puts values in place of those that stand in a payload; those of missing fields come first. The other bytes stay as they
 /// are, to the last digit and space: they are their producer's.
-private struct PayloadEdit {
+private struct PayloadEdit: ~Copyable {
   private let payload: [UInt8]
   private var result: [UInt8] = []
   /// How much of the payload is in the result.
@@ -136,10 +136,13 @@ private struct PayloadEdit {
   }
 
   consuming func end() -> [UInt8] {
-    for (range, value) in replaced.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-      result += payload[done..<range.lowerBound]
-      result += value
-      done = range.upperBound
+    // Of most payloads nothing is replaced, and sorting nothing takes its time.
+    if !replaced.isEmpty {
+      for (range, value) in replaced.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+        result += payload[done..<range.lowerBound]
+        result += value
+        done = range.upperBound
+      }
     }
     result += payload[done...]
     return result

@@ -66,6 +66,8 @@ extension TextMessage {
 /// message is checked only to be passed on as it is.
 struct CheckedFields {
   let to: PhoneNumber
+  /// Whether it was written in E.164 form.
+  let isE164: Bool
   let segmentation: Segmentation
   /// Unix milliseconds.
   let expiresAt: Int64?
@@ -73,11 +75,15 @@ struct CheckedFields {
   let queuedAt: Int64?
 
   init(_ fields: borrowing MessageFields, defaultCountryCode: String?) throws(MessageError) {
-    guard let number = fields.value(of: fields.to) else { throw fields.to.missing }
-    guard !number.isEmpty else {
-      throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
+    let number = try fields.withUTF8(of: fields.to) { text throws(MessageError) in
+      guard !text.isEmpty else {
+        throw MessageError(.missingField, "'to' is empty: write a telephone number, such as +8613800138000")
+      }
+      if let number = PhoneNumber(e164: text) { return (number, isE164: true) }
+      return (try PhoneNumber(String(copying: text), defaultCountryCode: defaultCountryCode), isE164: false)
     }
-    to = try PhoneNumber(number, defaultCountryCode: defaultCountryCode)
+    guard let number else { throw fields.to.missing }
+    (to, isE164) = number
     guard fields.text.string != nil else { throw fields.text.missing }
     expiresAt = try fields.withUTF8(of: fields.expiresAt) { text throws(MessageError) in
       try Self.time(text, of: "expires_at")
@@ -119,15 +125,17 @@ struct MessageFields: ~Copyable {
     try TextMessage.checkSize(of: payload)
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
-      switch name {
-      case "to": try to.read(&reader)
-      case "text": try text.read(&reader)
-      case "from": try from.read(&reader)
-      case "id": try id.read(&reader)
-      case "expires_at": try expiresAt.read(&reader)
-      case "queued_at": try queuedAt.read(&reader)
-      case "user_id": userID = try reader.stringOrNumber()
-      default: try reader.skipValue()
+      try name.withUTF8(in: payload) { name throws(MessageError) in
+        switch name {
+        case "to": try to.read(&reader)
+        case "text": try text.read(&reader)
+        case "from": try from.read(&reader)
+        case "id": try id.read(&reader)
+        case "expires_at": try expiresAt.read(&reader)
+        case "queued_at": try queuedAt.read(&reader)
+        case "user_id": userID = try reader.stringOrNumber()
+        default: try reader.skipValue()
+        }
       }
     }
   }
@@ -142,6 +150,16 @@ struct MessageFields: ~Copyable {
   ) throws(Failure) -> Result? {
     guard let string = field.string else { return nil }
     return try string.withUTF8(in: payload, body)
+  }
+}
+
+/// Has a `switch` compare a name where it stands.
+private func ~= (word: StaticString, name: UTF8Span) -> Bool {
+  word.withUTF8Buffer { word in
+    let name = name.span
+    guard name.count == word.count else { return false }
+    for index in word.indices where name[index] != word[index] { return false }
+    return true
   }
 }
 

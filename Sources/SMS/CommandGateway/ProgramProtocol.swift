@@ -39,7 +39,7 @@ struct ProgramAnswer {
   init(line: [UInt8]) throws(MessageError) {
     var reader = try JSONReader(line)
     var ref: UInt64?
-    while let name = try reader.nextName() {
+    while let name = try reader.nextName()?.text(in: line) {
       let value = try Self.value(of: name, &reader, line)
       switch name {
       case "ref": ref = value.flatMap { UInt64($0) }

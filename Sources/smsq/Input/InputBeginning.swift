@@ -3,8 +3,8 @@ struct InputBeginning {
   private let bytes: ArraySlice<UInt8>
 
   /// - Parameter bytes: the first line at least, or the first 4 KiB.
-  init(_ bytes: ArraySlice<UInt8>) {
-    self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
   }
 
   /// CSV if the first line begins no JSON object and has a cell that reads `to` or `text`; JSON lines otherwise.

@@ -35,7 +35,8 @@ final class LineReader: Sequence, IteratorProtocol {
   private let name: String
   private let lineLimit: Int
   private let initialSize: Int
-  private var buffer: [UInt8]
+  /// Memory of its own, because read(2), memchr(3) and memmove(3) work on it.
+  private var buffer: UnsafeMutableRawBufferPointer
   /// buffer[start..<end] is read but not returned; buffer[start..<scanned] is known to hold no LF.
   private var start = 0
   private var scanned = 0
@@ -60,8 +61,10 @@ final class LineReader: Sequence, IteratorProtocol {
     self.name = name
     self.lineLimit = lineLimit
     initialSize = bufferSize
-    buffer = [UInt8](repeating: 0, count: bufferSize)
+    buffer = .allocate(byteCount: bufferSize, alignment: 1)
   }
+
+  deinit { buffer.deallocate() }
 
   /// The next line, or nil at the end. A failed read(2) is one last element with the error.
   func next() -> Line? {
@@ -87,18 +90,16 @@ final class LineReader: Sequence, IteratorProtocol {
 
   /// The start of the input, to tell its format by: at least the first line or the first 4 KiB, whichever is shorter.
   /// Consumes nothing. Call it before `next()`.
-  func peek() -> ArraySlice<UInt8> {
+  func peek() -> [UInt8] {
     while newlineIndex() == nil, end - start < 4096, !reachedEnd { fill() }
-    return buffer[start..<end]
+    return Array(buffer[start..<end])
   }
 
   /// memchr, because it looks at 32 bytes at a time where a loop looks at one.
   private func newlineIndex() -> Int? {
     guard scanned < end else { return nil }
-    let found = buffer.withUnsafeBytes { bytes -> Int? in
-      let base = bytes.baseAddress!
-      return memchr(base + scanned, 0x0A, end - scanned).map { UnsafeRawPointer($0) - base }
-    }
+    let base = UnsafeRawPointer(buffer.baseAddress!)
+    let found = memchr(base + scanned, 0x0A, end - scanned).map { UnsafeRawPointer($0) - base }
     scanned = found ?? end
     return found
   }
@@ -136,37 +137,32 @@ final class LineReader: Sequence, IteratorProtocol {
 
   /// Makes room at the end of the buffer and reads into it once.
   private func fill() {
-    if start > 0 {
-      let waiting = end - start
-      if waiting > 0 {
-        buffer.withUnsafeMutableBytes { bytes in
-          _ = memmove(bytes.baseAddress!, bytes.baseAddress! + start, waiting)
-        }
-      }
-      scanned -= start
-      start = 0
-      end = waiting
-    }
-    if end == buffer.count {
-      buffer.append(contentsOf: repeatElement(0, count: buffer.count))
-    } else if end == 0, buffer.count > initialSize {
+    let waiting = end - start
+    if waiting == buffer.count {
+      resize(to: 2 * waiting)
+    } else if waiting == 0, buffer.count > initialSize {
       // One long line must not cost its memory for the rest of the file.
-      buffer = [UInt8](repeating: 0, count: initialSize)
+      resize(to: initialSize)
+    } else if start > 0 {
+      memmove(buffer.baseAddress!, buffer.baseAddress! + start, waiting)
     }
-    let room = end
-    let count = buffer.withUnsafeMutableBytes { bytes in
-      var count = 0
-      repeat {
-        count = read(descriptor, bytes.baseAddress! + room, bytes.count - room)
-      } while count < 0
-        && errno == EINTR
-      return count
-    }
+    scanned -= start
+    (start, end) = (0, waiting)
+
+    var count: Int
+    repeat { count = read(descriptor, buffer.baseAddress! + end, buffer.count - end) } while count < 0 && errno == EINTR
     if count > 0 {
       end += count
     } else {
       if count < 0 { readError = InputError(errorNumber: errno, name: name) }
       reachedEnd = true
     }
+  }
+
+  private func resize(to size: Int) {
+    let new = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 1)
+    new.copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer[start..<end]))
+    buffer.deallocate()
+    buffer = new
   }
 }
