@@ -107,8 +107,8 @@ package actor RedisConnection {
       for call in calls {
         let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
         try Self.append(evalsha, call.operands, call.lastArguments, to: context)
-        // Redis is to begin with this one while the next is copied, and the copy of this one is not needed any more.
-        try Self.flush(context)
+        // Redis is to begin with a large one while the next is copied; and its copy is not needed any more.
+        if call.lastArguments.bytes.count >= Self.largeCall { try Self.flush(context) }
       }
       let first = command == nil ? 0 : 1
       var replies = try Self.replies(first + calls.count, from: context)
@@ -122,6 +122,9 @@ package actor RedisConnection {
       return replies
     }
   }
+
+  /// What Redis takes some tenths of a millisecond for, which is much more than a write(2) takes.
+  private static let largeCall = 64 * 1024
 
   /// Calls one script and returns its reply.
   ///

@@ -62,11 +62,13 @@ struct PushAPI {
       var trip: [OutgoingBatch] = []
       while next < count && trip.count < callsPerTrip {
         let end = min(next + messagesPerCall, count)
-        trip.append(OutgoingBatch(try (next..<end).map { try message($0) }))
+        var batch = OutgoingBatch()
+        for number in next..<end { batch.append(try message(number)) }
+        trip.append(batch)
         next = end
       }
       try await underway?.value
-      underway = Task { [trip] in
+      underway = Task.immediate { [trip] in
         for result in try await queue.enqueue(pipelined: trip) { _ = try result.get() }
       }
     }
