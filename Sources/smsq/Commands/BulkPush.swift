@@ -46,30 +46,32 @@ struct BulkPush {
     let input = command.strict ? try checked(path, defaults) : try open(path)
 
     var summary = Summary()
+    var batch = Batch()
     var batches: [Batch] = []
     var underway: (trip: Trip, batches: [Batch])?
     let progress = ProgressBar(totalBytes: input.totalBytes)
     for line in input {
       summary.lines += 1
-      switch prepared(line, defaults) {
-      case .success(let message):
-        if batches.last.map({ $0.messages.count >= Self.batchSize }) ?? true {
-          batches.append(Batch(firstLine: line.number))
-        }
-        batches[batches.count - 1].messages.append(message)
-        batches[batches.count - 1].lastLine = line.number
-      case .failure(let error):
+      do throws(Failure) {
+        batch.messages.append(try message(line, defaults))
+      } catch {
         progress.clear()
         report(line.number, error)
         summary.refused += 1
+        continue
       }
-      if batches.count == batchesPerTrip, batches[batches.count - 1].messages.count == Self.batchSize {
-        try await land(underway, &summary)
-        underway = (send(batches), batches)
-        batches = []
-        progress.update(count: summary.lines, bytes: input.bytesConsumed)
-      }
+      if batch.messages.count == 1 { batch.firstLine = line.number }
+      batch.lastLine = line.number
+      if batch.messages.count < Self.batchSize { continue }
+      batches.append(batch)
+      batch = Batch()
+      if batches.count < batchesPerTrip { continue }
+      try await land(underway, &summary)
+      underway = (send(batches), batches)
+      batches = []
+      progress.update(count: summary.lines, bytes: input.bytesConsumed)
     }
+    if batch.messages.count > 0 { batches.append(batch) }
     try await land(underway, &summary)
     if !batches.isEmpty { try await land((send(batches), batches), &summary) }
     progress.clear()
@@ -156,7 +158,9 @@ struct BulkPush {
     let input = try open(copy, copyOf: path)
     let progress = ProgressBar(totalBytes: input.totalBytes)
     for (index, line) in input.enumerated() {
-      if case .failure(let error) = prepared(line, defaults) {
+      do throws(Failure) {
+        _ = try message(line, defaults)
+      } catch {
         progress.clear()
         report(line.number, error)
         refused += 1
@@ -173,24 +177,21 @@ struct BulkPush {
     return try open(copy, copyOf: path)
   }
 
-  private func prepared(
+  private func message(
     _ line: BulkLine,
     _ defaults: PreparedMessage.Defaults
-  ) -> Result<OutgoingMessage, Failure> {
+  ) throws(Failure) -> OutgoingMessage {
+    let payload: [UInt8]
+    switch line.result {
+    case .success(.json(let bytes)): payload = bytes
+    case .success(.columns(let columns)): payload = Self.payload(columns)
+    case .failure(let error): throw Failure(error.message, error.exitCode)
+    }
     do {
-      let payload: [UInt8]
-      switch try line.result.get() {
-      case .json(let bytes): payload = bytes
-      case .columns(let columns): payload = Self.payload(columns)
-      }
       let prepared = try PreparedMessage(payload: payload, defaults: defaults)
-      return .success(
-        OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
-      )
-    } catch let error as InputError {
-      return .failure(Failure(error.message, error.exitCode))
+      return OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
     } catch {
-      return .failure(Failure("\(error)", .dataError))
+      throw Failure("\(error)", .dataError)
     }
   }
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import time
 
@@ -56,12 +57,12 @@ def run(bench):
         redis_cpu, own_cpu = bench.redis.cpu_seconds(), children_ms()
         began = time.monotonic()
         process = bench.run(bench.smsq, "push", "--redis", url, "--file", file, stdout=subprocess.DEVNULL)
-        peak = 0
-        while process.poll() is None:
+        peak, end = 0, os.pidfd_open(process.pid)
+        while not select.select([end], [], [], 0.05)[0]:
             peak = max(peak, memory_kb(process.pid, "VmHWM"))
-            time.sleep(0.05)
         seconds = time.monotonic() - began
-        if process.returncode != 0 or bench.client("LLEN", "sms") != count:
+        os.close(end)
+        if process.wait() != 0 or bench.client("LLEN", "sms") != count:
             raise RuntimeError("the file was not pushed")
         return count / seconds, {"own_us_a_line": (children_ms() - own_cpu) / count * 1e3,
                                  "redis_us_a_line": (bench.redis.cpu_seconds() - redis_cpu) / count * 1e6, "peak_mb": peak / 1024}
