@@ -55,9 +55,10 @@ let package = Package(
       dependencies: ["MessageQueue", "RedisClient", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
+    .systemLibrary(name: "CRandom"),
     .target(
       name: "SMS",
-      dependencies: ["Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CRandom", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
     .target(

@@ -5,8 +5,9 @@ package struct PreparedMessage: Sendable {
   package let payload: [UInt8]
   /// The id, if the producer chose it; nil for a generated one.
   package let callerID: String?
-  package let to: PhoneNumber
-  package let segmentation: Segmentation
+  package var to: PhoneNumber { checked.to }
+  package var segmentation: Segmentation { checked.segmentation }
+  private let checked: CheckedFields
   private let ownID: ID
 
   /// The message's id, whoever chose it.
@@ -56,8 +57,7 @@ package struct PreparedMessage: Sendable {
   /// - Parameter payload: one JSON object, see ``TextMessage/decode(payload:assignedID:defaultCountryCode:)``.
   package init(payload: [UInt8], defaults: borrowing Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
-    let checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
-    (to, segmentation) = (checked.to, checked.segmentation)
+    checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
     callerID = fields.value(of: fields.id)
 
     var edit = PayloadEdit(of: payload)
@@ -77,7 +77,7 @@ package struct PreparedMessage: Sendable {
       }
     }
     if !checked.isE164 {
-      let number = to.e164
+      let number = checked.to.e164
       edit.set(fields.to) { JSONText.append(number, to: &$0) }
     }
     edit.set(fields.from, ifMissing: defaults.from)

@@ -1,10 +1,11 @@
+import CRandom
 import Glibc
 import Synchronization
 
 /// A random UUID (RFC 9562, version 4): 122 bits from the kernel, so that two are never the same.
 ///
 /// Foundation's `UUID()` opens /dev/urandom for each and closes it again (Swift 6.3), which took six of the ten microseconds
-/// of a pushed line. Here the kernel is asked once for sixteen of them.
+/// of a pushed line. Here the kernel is asked once for 256 of them.
 package struct RandomUUID: Sendable {
   private static let textLength = 36
 
@@ -74,18 +75,18 @@ package struct RandomUUID: Sendable {
 
 /// The kernel's randomness, fetched ahead: a system call for each UUID would cost more than the rest of it.
 private struct KernelRandom {
-  /// 256 bytes, the most that getentropy(3) gives at once.
-  private var words = InlineArray<32, UInt64>(repeating: 0)
+  /// 4 KiB. In pieces of 256 bytes, the most that getentropy(3) gives, they take twice as long.
+  private var words = InlineArray<512, UInt64>(repeating: 0)
   /// Empty is 0, and all else 0 as well: Swift 6.3 with optimization lays out a global of this kind as zeros, whatever its
   /// other fields are to begin with, and the first ids of each process were zeros, too.
   private var unused = 0
 
   mutating func next() -> RandomUUID {
-    if unused == 0 {
-      let failed = withUnsafeMutableBytes(of: &words) { getentropy($0.baseAddress!, $0.count) }
-      // It waits until the kernel has enough, is not cut short by signals, and every Linux since 3.17 has it.
-      precondition(failed == 0, "no random bytes: getentropy: \(errno)")
-      unused = words.count
+    while unused == 0 {
+      // It waits until the kernel has enough, and every Linux since 3.17 has it. A signal may cut it short.
+      let count = withUnsafeMutableBytes(of: &words) { getrandom($0.baseAddress, $0.count, 0) }
+      precondition(count > 0 || errno == EINTR, "no random bytes: getrandom: \(errno)")
+      unused = max(0, count) / MemoryLayout<RandomUUID>.size * 2
     }
     unused -= 2
     return RandomUUID(high: words[unused], low: words[unused + 1])
