@@ -29,10 +29,9 @@ package struct PreparedMessage: Sendable {
     /// Nil for a new one.
     fileprivate let id: String?
     fileprivate let countryCode: String?
-    /// As JSON, like the times, which are RFC 3339.
-    fileprivate let from: [UInt8]?
-    fileprivate let expiresAt: [UInt8]?
-    fileprivate let queuedAt: [UInt8]?
+    fileprivate let from: Member?
+    fileprivate let expiresAt: Member?
+    fileprivate let queuedAt: Member?
 
     /// - Parameters:
     ///   - expiresAt: Unix milliseconds.
@@ -48,9 +47,23 @@ package struct PreparedMessage: Sendable {
       if let from { try SenderID.check(from) }
       self.id = id
       self.countryCode = countryCode
-      self.from = from.map(JSONText.bytes)
-      self.expiresAt = expiresAt.map { JSONText.bytes(Timestamp.rfc3339($0)) }
-      self.queuedAt = queuedAt.map { JSONText.bytes(Timestamp.rfc3339($0)) }
+      self.from = from.map { Member("from", $0) }
+      self.expiresAt = expiresAt.map { Member("expires_at", Timestamp.rfc3339($0)) }
+      self.queuedAt = queuedAt.map { Member("queued_at", Timestamp.rfc3339($0)) }
+    }
+
+    /// A member as it is put into a payload.
+    fileprivate struct Member {
+      /// Name, value and comma.
+      let json: [UInt8]
+      let value: [UInt8]
+
+      init(_ name: StaticString, _ text: String) {
+        value = JSONText.bytes(text)
+        var json: [UInt8] = []
+        JSONText.append(name: name, to: &json)
+        self.json = json + value + [UInt8(ascii: ",")]
+      }
     }
   }
 
@@ -117,9 +130,13 @@ private struct PayloadEdit: ~Copyable {
     result += payload[..<done]
   }
 
-  mutating func set(_ field: MessageField, ifMissing value: [UInt8]?) {
-    guard let value, field.string == nil else { return }
-    set(field) { $0 += value }
+  mutating func set(_ field: MessageField, ifMissing member: PreparedMessage.Defaults.Member?) {
+    guard let member, field.string == nil else { return }
+    if let range = field.range {
+      replaced.append((range, member.value))
+    } else {
+      result += member.json
+    }
   }
 
   /// - Parameter append: appends the value as JSON.
