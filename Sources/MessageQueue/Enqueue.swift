@@ -27,7 +27,7 @@ package struct OutgoingMessage: Sendable {
 /// Each is written down as Redis is to get it when it is added, so that nobody need keep it.
 package struct OutgoingBatch: Sendable {
   /// How many there are.
-  package private(set) var count = 0
+  package var count: Int { payloads.count }
 
   /// Messages in a row that are alike, which in most batches are all of them: the script need not look at each.
   fileprivate struct Run {
@@ -52,7 +52,6 @@ package struct OutgoingBatch: Sendable {
       runs.append(Run(due: message.due, haveIDs: haveIDs, count: 0))
     }
     runs[runs.count - 1].count += 1
-    count += 1
     if let id = message.callerID { callerIDs.append(id) }
     payloads.append(message.due == .now ? message.payload : Self.distinct(message.payload))
   }

@@ -136,9 +136,9 @@ struct EnqueueTests {
     ScriptCase(
       "Ids that are not to be remembered are not looked at",
       before: ["SET {sms}:seen:1 1 PX 1800000"],
-      call: enqueue("a#1", "b#1", rememberIDs: .zero),
-      answer: "queued(count: 2, waiting: 2, duplicates: [])",
-      after: ["sms: b a", "{sms}:seen:1: 1 for 30m", "{sms}:stats: pushed=2", "{sms}:wake: 1"]
+      call: enqueue("a#1", "b", "c#1", rememberIDs: .zero),
+      answer: "queued(count: 3, waiting: 3, duplicates: [])",
+      after: ["sms: c b a", "{sms}:seen:1: 1 for 30m", "{sms}:stats: pushed=3", "{sms}:wake: 1"]
     ),
   ]
 
