@@ -14,7 +14,7 @@ from collections import Counter
 # From the inside out: the first pattern that any frame of a sample matches takes it.
 PARTS = [
     ("the log line", r"EventLog|LineWriter|Logger\.|fields\("),
-    ("a new id", r"UUID|getentropy"),
+    ("a new id", r"UUID|getrandom"),
     ("segments", r"Segmentation"),
     ("decoding and checking the message", r"TextMessage|JSONReader|JSONString|MessageFields|CheckedFields|PhoneNumber|SenderID|Timestamp"),
     ("the simulated gateway", r"SimulatedGateway|Draws|MagicNumbers"),
@@ -22,7 +22,7 @@ PARTS = [
     ("reading lines", r"LineReader|MessageSource|BulkLine"),
     ("handling, settling in memory, lanes", r"SMSHandler|Dispatcher|Lanes|FinishedBox|LeaseClock"),
     ("reading the claims", r"claimAnswer|ClaimedMessage|Element\.|RedisReply"),
-    ("the enqueue call", r"enqueueCall|enqueue\("),
+    ("the enqueue call", r"OutgoingBatch|enqueueCall|enqueue\("),
     ("writing the settlements", r"settleCall|ScriptCall|Settlement|RedisCommand"),
     ("the connection: hiredis, sockets, its thread", r"redis[A-Z]|RedisConnection|ConnectionThread|smsq_|sds"),
     ("the worker's loop", r"Worker\.|QueueSession|MessageQueue\."),

@@ -54,7 +54,7 @@ def run(bench):
 
     def our_script(producer):
         sha = producer("SCRIPT", "LOAD", script)
-        return lambda: producer("EVALSHA", sha, 4, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", 0, 0, 0, 0, 1,
+        return lambda: producer("EVALSHA", sha, 4, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", 0, 0, 1, 0, 0, 1,
                                 PAYLOAD)
 
     def loop():
