@@ -56,7 +56,7 @@ final class JumpingClock {
     let compiler = Process()
     compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     compiler.arguments = ["clang", "-shared", "-fPIC", "-o", "\(directory)/clock.so", "\(directory)/clock.c", "-ldl"]
-    try compiler.run()
+    try startLock.withLock { try compiler.run() }
     compiler.waitUntilExit()
     guard compiler.terminationStatus == 0 else { throw NeverHappened(description: "clang cannot compile the clock") }
     try jump(to: 0)

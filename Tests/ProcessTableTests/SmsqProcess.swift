@@ -42,7 +42,7 @@ final class SmsqProcess: Sendable {
     process.standardInput = FileHandle(forReadingAtPath: "\(directory)/in")
     process.standardOutput = FileHandle(forWritingAtPath: "\(directory)/out")
     process.standardError = FileHandle(forWritingAtPath: "\(directory)/err")
-    try process.run()
+    try startLock.withLock { try process.run() }
   }
 
   deinit {

@@ -50,7 +50,7 @@ package final class ChildProcess: Sendable {
   private let name: String
   private let process = Process()
   private let watchdog = Process()
-  private let watchdogPipe = Pipe()
+  private let watchdogPipe: Pipe
   private let inputPipe: Pipe?
   private let out: Capture
   private let error: Capture
@@ -68,7 +68,10 @@ package final class ChildProcess: Sendable {
     readsOutput: Bool = true
   ) throws {
     signal(SIGPIPE, SIG_IGN)
+    startLock.lock()
+    defer { startLock.unlock() }
     let (outPipe, errorPipe) = (Pipe(), Pipe())
+    watchdogPipe = Pipe()
     name = "\((program as NSString).lastPathComponent) \(arguments.joined(separator: " "))"
     out = Capture(outPipe)
     error = Capture(errorPipe)

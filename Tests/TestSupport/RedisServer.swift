@@ -90,16 +90,19 @@ package final class RedisServer: Sendable {
   }
 
   private func start() async throws {
-    let pipe = Pipe()
-    let server = try launch("redis-server", arguments, input: FileHandle.nullDevice)
-    // A line means that all is in order; the end of the pipe, that the test process is gone.
-    let script = "read -r _ || { kill -9 \(server.processIdentifier); rm -rf \(directory); }"
-    _ = try launch("sh", ["-c", script], input: pipe)
-    running.withLock { $0 = Running(server: server, watchdog: pipe) }
+    let started = try startLock.withLock {
+      let pipe = Pipe()
+      let server = try launch("redis-server", arguments, input: FileHandle.nullDevice)
+      // A line means that all is in order; the end of the pipe, that the test process is gone.
+      let script = "read -r _ || { kill -9 \(server.processIdentifier); rm -rf \(directory); }"
+      _ = try launch("sh", ["-c", script], input: pipe)
+      return Running(server: server, watchdog: pipe)
+    }
+    running.withLock { $0 = started }
 
     let connection = connection(name: "start")
     try await eventually("redis-server \(directory) answers") {
-      guard server.isRunning else { throw NeverHappened(description: "redis-server ended: \(log)") }
+      guard started.server.isRunning else { throw NeverHappened(description: "redis-server ended: \(log)") }
       return (try? await connection.run(RedisCommand("PING"))) == .status("PONG")
     }
   }
