@@ -79,7 +79,12 @@ extension FaultTests {
         pushed += 50
       }
       try await bench.drained()
-      for worker in workers { #expect(try await worker.stop() == 0) }
+      for worker in workers {
+        // A signal that comes before it listens for signals would end it by itself.
+        try await eventually("it has started") { !worker.log("started").isEmpty }
+        let code = try await worker.stop()
+        #expect(code == 0, "\(worker.stderr)")
+      }
 
       let taken = try bench.taken()
       let snapshot = try await bench.snapshot()
