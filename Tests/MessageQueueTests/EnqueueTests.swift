@@ -178,10 +178,18 @@ struct EnqueueTests {
       ScriptCase(
         "A wrong type of \(key) is found before anything is changed",
         before: ["SET \(key) x"],
-        call: enqueue("a#1"),
+        call: enqueue("a#1", due: key == "{sms}:later" ? .after(.seconds(60)) : .now),
         answer: "WRONGTYPE"
       )
     }
+    + [
+      ScriptCase(
+        "A counter that is no number is found before anything is changed",
+        before: ["HSET {sms}:stats pushed x"],
+        call: enqueue("a#1"),
+        answer: "not an integer"
+      )
+    ]
     + [OutgoingMessage.Due.now, .after(.seconds(60))].map { due in
       ScriptCase(
         "A full Redis refuses the whole batch, due \(due), and no id is used up",

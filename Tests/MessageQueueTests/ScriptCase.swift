@@ -61,7 +61,7 @@ struct ScriptCase: Sendable, CustomTestStringConvertible {
       return try await call(queue)
     } catch let error as RedisError {
       // A script's error says where it happened before it says what.
-      let known = ["WRONGTYPE", "OOM", "unpack"]
+      let known = ["WRONGTYPE", "OOM", "unpack", "not an integer"]
       return known.first { error.message.contains($0) } ?? error.message
     }
   }

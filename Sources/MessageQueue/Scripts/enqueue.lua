@@ -17,15 +17,22 @@
 -- makes the retry look like a duplicate. At maxmemory the first write is refused, and with it everything.
 
 local list, wake, later, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local most, remember = tonumber(ARGV[1]), tonumber(ARGV[2])
--- A key of the wrong type must be found before the first write, so that nothing is half done.
+local most, remember, runs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+-- A key of the wrong type must be found before the first write, so that nothing is half done. Each call to Redis costs a
+-- single push microseconds, so none is made that is not needed.
 local waiting = redis.call('LLEN', list)
-redis.call('LLEN', wake)
-redis.call('ZCARD', later)
-redis.call('HLEN', stats)
+local tokens = redis.call('LLEN', wake)
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now
+local function due_time(due)
+  if due == 0 then return 0 end
+  if not now then
+    redis.call('ZCARD', later)
+    local time = redis.call('TIME')
+    now = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return due < 0 and now - due or due
+end
 
 -- unpack() puts its values on Lua's stack, which takes some 8,000.
 local function in_pieces(first, last, action)
@@ -60,17 +67,16 @@ end
 
 -- Runs without ids are queued from ARGV as they are: nothing is done for a single message.
 local at_once, at_once_count, scheduled = {}, 0, {}
-local runs = tonumber(ARGV[3])
 local position, before_payloads = 1, 3 + 3 * runs
 for run = 1, runs do
-  local due, id_key, count = tonumber(ARGV[3 * run + 1]), tonumber(ARGV[3 * run + 2]), tonumber(ARGV[3 * run + 3])
+  local due = due_time(tonumber(ARGV[3 * run + 1]))
+  local id_key, count = tonumber(ARGV[3 * run + 2]), tonumber(ARGV[3 * run + 3])
   local payloads, first, last = ARGV, before_payloads + position, before_payloads + position + count - 1
   if id_key > 0 then
     payloads = new_ones(id_key, first, count, position)
     first, last = 1, #payloads
   end
-  if due < 0 then due = now - due end
-  if due > now then
+  if due > 0 and due > now then
     for i = first, last do scheduled[#scheduled + 1] = {due, payloads[i]} end
   else
     at_once[#at_once + 1] = {payloads, first, last}
@@ -83,6 +89,11 @@ if most > 0 and at_once_count > 0 and waiting + at_once_count > most then
   return {-1, waiting}
 end
 
+local queued = at_once_count + #scheduled
+if queued > 0 then
+  -- First, because it fails where this is no hash.
+  redis.call('HINCRBY', stats, 'pushed', queued)
+end
 for _, run in ipairs(at_once) do
   in_pieces(run[2], run[3], function(from, to)
     waiting = redis.call('LPUSH', list, unpack(run[1], from, to))
@@ -94,12 +105,7 @@ end
 for _, id_key in ipairs(used) do
   redis.call('SET', id_key, '1', 'PX', remember)
 end
-
-local queued = at_once_count + #scheduled
-if queued > 0 then
-  redis.call('HINCRBY', stats, 'pushed', queued)
-end
-if at_once_count > 0 and redis.call('LLEN', wake) < 8 then
+if at_once_count > 0 and tokens < 8 then
   redis.call('LPUSH', wake, '1')
 end
 answer[1], answer[2] = queued, waiting
