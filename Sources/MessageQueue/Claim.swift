@@ -46,6 +46,8 @@ package struct ClaimAnswer: Sendable, Equatable {
   package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
   package var expired: WorkerLife?
+  /// This life is the one of all that may wait at ``WaitingPlace/messages``.
+  package var isListener: Bool
 }
 
 extension MessageQueue {
@@ -67,12 +69,12 @@ extension MessageQueue {
   func claimAnswer(_ reply: RedisReply, to request: ClaimRequest) throws(RedisError) -> ClaimAnswer? {
     let fields = try reply.elements(1, of: .claim)
     if fields[0].integer == 0 { return nil }
-    let head = try reply.elements(8, of: .claim)
+    let head = try reply.elements(9, of: .claim)
     let due = head[2].integer ?? -1
-    let number = Int(head[7].integer ?? 0)
+    let number = Int(head[8].integer ?? 0)
     var messages: [ClaimedMessage] = []
-    messages.reserveCapacity(fields.count - 8)
-    for (offset, field) in fields.dropFirst(8).enumerated() {
+    messages.reserveCapacity(fields.count - 9)
+    for (offset, field) in fields.dropFirst(9).enumerated() {
       let element = Element(field.bytes ?? [])
       messages.append(
         ClaimedMessage(
@@ -91,7 +93,8 @@ extension MessageQueue {
       waiting: Int(head[3].integer ?? 0),
       paused: head[4].integer == 1,
       isBlocked: head[5].integer == 1,
-      expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) }
+      expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) },
+      isListener: head[7].integer == 1
     )
   }
 }

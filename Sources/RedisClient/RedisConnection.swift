@@ -33,6 +33,8 @@ package actor RedisConnection {
   package nonisolated let endpoint: RedisEndpoint
   private let options: Options
   private let executor: ConnectionThread
+  /// Whose thread this is, if it is another connection's: it must not stop before this one is gone.
+  private let owner: RedisConnection?
   private var context: UnsafeMutablePointer<redisContext>?
   private let socket = GuardedSocket()
   /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection.
@@ -46,11 +48,21 @@ package actor RedisConnection {
     self.endpoint = endpoint
     self.options = options
     executor = ConnectionThread(name: options.name)
+    owner = nil
+  }
+
+  /// Connects to where another connection does, and shares its thread: while a call to one is under way, so is none to the
+  /// other.
+  package init(besides other: RedisConnection, options: Options) {
+    endpoint = other.endpoint
+    self.options = options
+    executor = other.executor
+    owner = other
   }
 
   isolated deinit {
     close()
-    executor.stop()
+    if owner == nil { executor.stop() }
   }
 
   /// Runs one command and returns its reply.

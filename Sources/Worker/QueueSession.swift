@@ -5,9 +5,13 @@ import Synchronization
 /// What a worker knows about one of its queues. Only the worker touches it, but for ``finished``.
 final class QueueSession {
   let queue: MessageQueue
-  /// The same queue on a connection that may block: where its bell is listened for.
+  /// The same queue on a connection with a thread of its own, where its bell is listened for while the loop works.
   let bell: MessageQueue
-  let bellConnection: RedisConnection
+  /// The same queue on a connection that shares the loop's thread, for waits in which the loop has nothing else to do. Nil
+  /// where there are several queues: it cannot wait for all of them.
+  let idleBell: MessageQueue?
+  /// The connections of the two, which are in use for waits alone, and may be interrupted.
+  let waits: [RedisConnection]
   /// What handlers have finished with and the loop has not yet taken.
   let finished = FinishedBox()
 
@@ -22,6 +26,8 @@ final class QueueSession {
   var blockedSince: ContinuousClock.Instant?
   /// True while the bell is listened for.
   var isListening = false
+  /// As of the last claim nothing waited, and this life is the queue's listener: see `Worker.place`.
+  var isListener = false
   /// The claim that was sent behind the bell and is not answered yet.
   var claimBehindBell: ClaimRequest?
   /// When a turn of this life last succeeded: what its health means.
@@ -54,6 +60,10 @@ final class QueueSession {
   var takeOverAt: ContinuousClock.Instant
   /// After a failure: not before this.
   var retryAt: ContinuousClock.Instant
+  /// After a wait that failed: no other before this.
+  var listenAt: ContinuousClock.Instant
+  /// After a refusal: no wait at the messages themselves before this.
+  var listenAtMessagesFrom: ContinuousClock.Instant
   var trouble = Outage()
 
   struct Turn {
@@ -70,14 +80,25 @@ final class QueueSession {
     case superseded
   }
 
-  /// - Parameter bellConnection: for the bell alone.
-  init(queue: MessageQueue, life: WorkerLife, bellConnection: RedisConnection) {
-    self.queue = queue
-    self.life = life
-    self.bellConnection = bellConnection
-    bell = MessageQueue(queue.name, on: bellConnection)
+  /// - Parameters:
+  ///   - commands: where the worker's loop has its thread.
+  ///   - loopMayBlock: whether the loop may wait for this queue itself.
+  init(_ name: QueueName, worker options: WorkerOptions, commands: RedisConnection, loopMayBlock: Bool) {
+    queue = MessageQueue(name, on: commands)
+    life = WorkerLife(name: options.name)
+    // No wait is longer than to the next renewal. One that gets no answer must be over early enough for that.
+    let waitOptions = RedisConnection.Options(
+      name: "smsq-wait-\(name)",
+      replyTimeout: min(options.wakeTimeout, options.lease / 3) + min(.seconds(2), options.lease / 4)
+    )
+    let bellConnection = RedisConnection(to: commands.endpoint, options: waitOptions)
+    bell = MessageQueue(name, on: bellConnection)
+    let idleConnection = loopMayBlock ? RedisConnection(besides: commands, options: waitOptions) : nil
+    idleBell = idleConnection.map { MessageQueue(name, on: $0) }
+    waits = [bellConnection, idleConnection].compactMap(\.self)
     let now = ContinuousClock.now
     (renewAt, renewedAt, takeOverAt, retryAt, dropAt) = (now, now, now, now, now)
+    (listenAt, listenAtMessagesFrom) = (now, now)
   }
 }
 

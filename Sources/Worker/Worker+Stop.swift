@@ -10,8 +10,6 @@ extension Worker {
 
   /// Acts on a phase that is new: says so, and sets its clock.
   func notePhase() {
-    // A claim may stand behind the bell, and nothing is to be claimed any more.
-    if control.phase > .running { stopListening() }
     if control.phase == .quiet && !saidQuiet {
       saidQuiet = true
       logger.notice("quiet", metadata: ["in_hand": "\(inHand)"])
@@ -59,14 +57,10 @@ extension Worker {
 
   /// Strikes this life off, where Redis is there to hear it; elsewhere its lease ends by itself.
   func leave() async {
-    stopListening()
     for session in sessions {
+      for wait in session.waits { wait.interrupt() }
       if successor == nil && session.isRegistered && !outage.isOn { _ = try? await session.queue.leave(session.life) }
     }
-  }
-
-  private func stopListening() {
-    for session in sessions { session.bellConnection.interrupt() }
   }
 
   /// Notes a failed call: says so once, and leaves Redis alone for a while.

@@ -130,6 +130,7 @@ extension Worker {
       control.ring()
     }
     session.lastTurn = .now
+    session.isListener = claimed.isListener && claimed.waiting == 0
     if request.limit > 0 {
       session.blockedSince = claimed.isBlocked ? session.blockedSince ?? .now : nil
       if claimed.messages.count == request.limit || claimed.isBlocked { session.mayHaveMessages = true }

@@ -1,24 +1,52 @@
 import MessageQueue
 import RedisClient
 
-// How a worker with nothing to do learns that there is something: it blocks in BLPOP on the queue's bell, on a connection
-// of its own.
+// How a worker with nothing to do learns that there is something: it blocks in Redis, at the queue's bell or at its
+// messages, on a connection of its own.
 //
-// A worker with empty hands sends its next claim right behind the BLPOP. Redis carries it out in the moment in which the
-// bell rings or the time is over, and the messages come with the bell: they need no second round trip, which is most of
-// the time between push and dispatch. Such a claim is one like any other: it has the next number, and if its answer is
-// lost, it is repeated as a turn. While it is under way, nothing else claims from this queue, and what it may bring is
-// kept free.
+// A worker with empty hands sends its next claim right behind that. Redis carries it out in the moment in which the wait
+// is over, and the messages come with it: they need no second round trip. Such a claim is one like any other: it has the
+// next number, and if its answer is lost, it is repeated as a turn. While it is under way, nothing else claims from this
+// queue, and what it may bring is kept free.
 extension Worker {
-  /// Sends for the bell, unless the worker's hands are full: it must not take wake tokens that idle workers wait for.
+  /// Has the bell listened for beside the loop, unless the loop may do so itself.
   func listen(_ session: QueueSession) {
-    guard claimLimit(session) > 0, session.isRegistered, !session.isListening, !session.mayHaveMessages else { return }
+    guard mayListen(session), !mayBlock(session) else { return }
+    let wait = beginWait(session)
+    Task { await listen(session, on: session.bell, atMost: wait) }
+  }
+
+  /// Waits until there may be something to do.
+  ///
+  /// Where that can only be a message for the only queue, the loop blocks in the wait itself: no other thread has to be
+  /// woken between push and dispatch. A stop cuts that short; all else that may ring has time until the wait is over.
+  func rest() async {
+    guard let session = sessions.first, let bell = session.idleBell, mayBlock(session) else {
+      return await control.bell.heard()
+    }
+    if control.bell.takeRing() { return }
+    await listen(session, on: bell, atMost: beginWait(session))
+  }
+
+  /// Not with full hands: wake tokens are for idle workers.
+  private func mayListen(_ session: QueueSession) -> Bool {
+    let now = ContinuousClock.now
+    return claimLimit(session) > 0 && session.isRegistered && !session.isListening && !session.mayHaveMessages
+      && now >= session.listenAt && now >= session.retryAt
+  }
+
+  private func mayBlock(_ session: QueueSession) -> Bool {
+    session.idleBell != nil && mayListen(session) && mayClaimBehindBell(session)
+  }
+
+  /// - Returns: how long to wait.
+  private func beginWait(_ session: QueueSession) -> Duration {
     session.isListening = true
     session.claimBehindBell = mayClaimBehindBell(session) ? claimRequest(session, most: mostBehindBell) : nil
     // Redis looks for waits that are over ten times a second (its `hz`), so a wait is up to 100 ms longer than asked for.
     let wait = max(options.wakeTimeout / 2, options.wakeTimeout - .milliseconds(100))
-    let untilDue = session.nextDue.map { max(.milliseconds(1), $0 - .now) } ?? wait
-    Task { await listen(session, atMost: min(wait, untilDue)) }
+    let untilNext = min(session.nextDue ?? session.renewAt, session.renewAt) - .now
+    return min(wait, max(.milliseconds(1), untilNext))
   }
 
   private func mayClaimBehindBell(_ session: QueueSession) -> Bool {
@@ -35,12 +63,21 @@ extension Worker {
   }
 
   private static var pauseAfterError: Duration { .milliseconds(250) }
+  /// How long a worker does without a wait that Redis has refused: the next one may be granted.
+  private static var pauseAfterRefusal: Duration { .seconds(10) }
 
-  private func listen(_ session: QueueSession, atMost timeout: Duration) async {
+  /// Where to wait. At the messages only while none were left there: else the wait ends at once, over and over where they
+  /// cannot be claimed, because the queue is paused for one. And one worker alone, because a push wakes all who wait there.
+  private func place(_ session: QueueSession) -> WaitingPlace {
+    session.isListener && ContinuousClock.now >= session.listenAtMessagesFrom ? .messages : .bell
+  }
+
+  private func listen(_ session: QueueSession, on queue: MessageQueue, atMost timeout: Duration) async {
     let request = session.claimBehindBell
+    let place = place(session)
     do throws(RedisError) {
       if let request {
-        let (refusal, claimed) = try await session.bell.wait(atMost: timeout, claiming: request)
+        let (refusal, claimed) = try await queue.wait(at: place, atMost: timeout, claiming: request)
         session.claimBehindBell = nil
         // What an older life has claimed was never started, and is another worker's now.
         if request.life == session.life {
@@ -48,7 +85,7 @@ extension Worker {
         }
         if let refusal { throw refusal }
       } else {
-        _ = try await session.bell.wait(atMost: timeout)
+        _ = try await queue.wait(at: place, atMost: timeout)
         session.mayHaveMessages = true
       }
     } catch {
@@ -58,9 +95,15 @@ extension Worker {
         session.unanswered = QueueSession.Turn(settling: [], request: request, isRepeat: true)
       }
       session.claimBehindBell = nil
-      control.ring()
-      // An error comes back at once; without a pause this would spin.
-      if error.code != .interrupted { try? await Task.sleep(for: min(timeout, Self.pauseAfterError)) }
+      if place == .messages, ![.wait, .reconnect].contains(error.treatment) {
+        // A Redis that is full, or too old, or does not let us. Those who ring are still heard.
+        session.listenAtMessagesFrom = .now + Self.pauseAfterRefusal
+      } else {
+        // An error comes back at once; without a pause this would spin.
+        let pause = min(timeout, Self.pauseAfterError)
+        session.listenAt = .now + pause
+        ring(after: pause)
+      }
     }
     session.isListening = false
     control.ring()

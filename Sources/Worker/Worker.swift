@@ -6,13 +6,13 @@ import RedisClient
 /// Claims messages, has each handled, and settles what becomes of it.
 ///
 /// One loop talks to Redis, one step after the other: it registers, renews, settles and claims in one round trip, and
-/// recovers what others left behind. So no two of these can cross. Beside it each queue's bell is listened for on a
-/// connection of its own, and an idle worker has its next claim brought by that; then the loop claims nothing there.
+/// recovers what others left behind. So no two of these can cross. Waits for messages are on connections of their own, and
+/// an idle worker has its next claim brought by one; then the loop claims nothing there.
 ///
 /// The loop runs when its own bell rings: a handler finished, the queue's bell rang or was waited for long enough, a timer
 /// went off, or a signal changed the phase.
 ///
-///     BLPOP --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
+///     wait --ring--> loop --claim--> dispatcher --outcome--> box --ring--> loop --settle-->
 ///
 /// Failure never ends the loop. A turn whose answer was lost is repeated as it was until it is answered, which is safe
 /// because claims are numbered and each settlement is guarded by its own claim.
@@ -31,7 +31,7 @@ package actor Worker {
   let logger: Logger
   let output: (any LogOutput)?
   let dispatcher: Dispatcher
-  package nonisolated let control = WorkerControl()
+  package nonisolated let control: WorkerControl
 
   /// The loop runs on its connection's thread: no change of thread between a call to Redis and what is done with its
   /// answer.
@@ -70,20 +70,17 @@ package actor Worker {
     self.handler = handler
     self.logger = logger
     self.output = output
-    dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { [control] in control.ring() }
     // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
     let commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: options.lease / 2))
     self.commands = commands
-    sessions = queues.map { name in
-      QueueSession(
-        queue: MessageQueue(name, on: commands),
-        life: WorkerLife(name: options.name),
-        bellConnection: RedisConnection(
-          to: redis,
-          options: .init(name: "smsq-wait-\(name)", replyTimeout: options.wakeTimeout + .seconds(2))
-        )
-      )
+    let sessions = queues.map { name in
+      QueueSession(name, worker: options, commands: commands, loopMayBlock: queues.count == 1)
     }
+    self.sessions = sessions
+    let waits = sessions.flatMap(\.waits)
+    let control = WorkerControl { for wait in waits { wait.interrupt() } }
+    self.control = control
+    dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { control.ring() }
   }
 
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
@@ -131,7 +128,7 @@ package actor Worker {
         }
       }
       if !sessions.contains(where: hasWork) && end() == nil {
-        await control.bell.heard()
+        await rest()
       } else if sessions.count > 1 {
         // A call to Redis does not leave the thread, so nothing else of this actor runs meanwhile: not even the news that
         // the bell of a more urgent queue has rung.

@@ -17,20 +17,28 @@ package final class WorkerControl: Sendable {
   private let state = Mutex(Phase.running)
   /// Wakes the worker's loop.
   let bell = Bell()
+  private let leftRunning: @Sendable () -> Void
 
-  package init() {}
+  /// - Parameter leftRunning: called with each phase that comes after `running`, on whatever thread that comes from: the
+  ///   loop's own may be blocked in a wait, which is to end then.
+  init(leftRunning: @escaping @Sendable () -> Void) { self.leftRunning = leftRunning }
 
   package var phase: Phase { state.withLock { $0 } }
 
   /// Moves on to a later phase; a phase is never taken back.
   package func advance(to phase: Phase) {
     state.withLock { $0 = max($0, phase) }
-    ring()
+    tell()
   }
 
   /// What SIGTERM and SIGINT mean: drain, and the second time, give back.
   package func stop() {
     state.withLock { $0 = $0 < .draining ? .draining : .aborting }
+    tell()
+  }
+
+  private func tell() {
+    if phase > .running { leftRunning() }
     ring()
   }
 

@@ -14,7 +14,8 @@ package struct WorkerOptions: Sendable {
   package var concurrency = 100
   /// How long a worker may be silent before its claims are given to another. Renewed every third of it.
   package var lease = Duration.seconds(10)
-  /// How long a wait for the bell takes: the longest that a message pushed without ringing stays unseen.
+  /// How long an idle worker waits in Redis before it looks for itself: the longest that a message stays unseen where nobody
+  /// is woken by its push.
   package var wakeTimeout = Duration.milliseconds(250)
   /// How long a stop waits for messages in hand.
   package var drain = Duration.seconds(30)

@@ -8,6 +8,29 @@ struct ClaimTests {
   @Test("Claim", arguments: taking + due + standing + repeated + late + ringing + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
+  @Test("One life listens at the list: of those whose lease has not ended, the one that renewed it longest ago")
+  func listener() async throws {
+    let test = TestQueue(on: try await .shared())
+    func listens() async throws -> [Bool?] {
+      var answers: [Bool?] = []
+      for life in [WorkerLife.own, .other] {
+        let request = ClaimRequest(life: life, firstNumber: 0, limit: 1)
+        answers.append(try await test.queue.turn(settling: [], claiming: request).claimed?.isListener)
+      }
+      return answers
+    }
+    try await test.run("ZADD {sms}:workers now+1m w@5f now+2m v@0a")
+    #expect(try await listens() == [true, false])
+    try await test.run("ZADD {sms}:workers now+3m w@5f")
+    #expect(try await listens() == [false, true])
+    try await test.run("ZADD {sms}:workers now-1m v@0a")
+    #expect(try await listens() == [true, false])
+    try await test.run("ZADD {sms}:workers 0 v@0a")
+    #expect(try await listens() == [true, nil])
+    try await test.run("ZADD {sms}:workers now-1m w@5f now-1m v@0a")
+    #expect(try await listens() == [false, false])
+  }
+
   private static func claim(
     _ limit: Int,
     from firstNumber: Int = 0

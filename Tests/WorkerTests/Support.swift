@@ -138,13 +138,17 @@ extension TestQueue {
 
   func counter(_ name: String) async throws -> Int { try await queue.inspect().counters[name] ?? 0 }
 
-  /// Waits until a worker blocks in BLPOP on the queue's bell.
+  /// Waits until a worker blocks on the queue.
   func listenedFor() async throws {
-    try await eventually("a worker listens for \(name)") {
-      let clients = try await run("CLIENT LIST").string ?? ""
-      return clients.split(separator: "\n").contains {
-        $0.contains(" name=smsq-wait-\(name) ") && $0.contains(" cmd=blpop ") && $0.contains(" flags=b")
-      }
+    try await eventually("a worker listens for \(name)") { try await !waits().isEmpty }
+  }
+
+  /// The commands in which workers block on the queue: `blpop` at its bell, `blmove` at the messages.
+  func waits() async throws -> [String] {
+    let clients = try await run("CLIENT LIST").string ?? ""
+    return clients.split(separator: "\n").compactMap {
+      guard $0.contains(" name=smsq-wait-\(name) "), $0.contains(" flags=b") else { return nil }
+      return $0.firstMatch(of: /\ cmd=(\w+)/).map { String($0.1) }
     }
   }
 

@@ -119,14 +119,16 @@ import Testing
 
   @Test("What is claimed in the moment in which a worker stops goes back in its order", arguments: [true, false])
   func claimedTooLate(quiet: Bool) async throws {
-    let server = try await RedisServer.shared()
+    let server = try await RedisServer()
     let queue = TestQueue(on: server)
+    // At the messages a push would end the wait.
+    try await queue.run("ACL SETUSER default -blmove")
     let worker = RunningWorker([queue], on: server, TestHandler()) {
       $0.wakeTimeout = .seconds(3600)
       // A claim that shows health would ring.
       $0.lease = .seconds(3600)
     }
-    try await queue.listenedFor()
+    try await eventually("it waits at the bell") { try await queue.waits() == ["blpop"] }
     // Nobody rings: the claim that stands behind the bell is carried out when the wait is cut short.
     let payloads = (1...20).map { "m\($0)" }
     for payload in payloads { try await queue.run("LPUSH sms \(payload)") }

@@ -96,30 +96,6 @@ import Testing
     #expect(place < pushed + count / 10, "pushed when \(pushed) had been handled")
   }
 
-  @Test("A plain LPUSH, which does not ring, is found by an idle worker")
-  func plainPush() async throws {
-    let server = try await RedisServer.shared()
-    let queue = TestQueue(on: server)
-    let handler = TestHandler()
-    let worker = RunningWorker([queue], on: server, handler)
-    try await eventually("the worker is idle") { try await queue.queue.inspect().workers.count == 1 }
-    try await queue.run("LPUSH sms plain")
-    try await eventually("it is sent") { try await queue.counter("sent") == 1 }
-    #expect(handler.handled == ["plain"])
-    await worker.stop()
-  }
-
-  @Test("A push wakes an idle worker long before its wait is over")
-  func ring() async throws {
-    let server = try await RedisServer.shared()
-    let queue = TestQueue(on: server)
-    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .seconds(3600) }
-    try await eventually("the worker is idle") { try await queue.queue.inspect().workers.count == 1 }
-    try await queue.push("m")
-    try await eventually("it is sent") { try await queue.counter("sent") == 1 }
-    await worker.stop()
-  }
-
   @Test("With several queues, messages come with the bell of each, and there is never more in hand than may be")
   func severalBells() async throws {
     let server = try await RedisServer.shared()
@@ -177,29 +153,6 @@ import Testing
     #expect(try await pausedQueue.queue.inspect().waiting == 1)
     try await pausedQueue.queue.resume()
     try await eventually("it goes on") { try await pausedQueue.counter("sent") == 1 }
-    await worker.stop()
-  }
-
-  @Test("A worker of a paused queue is not woken again and again for what is due in it")
-  func pausedAndDue() async throws {
-    let server = try await RedisServer()
-    let queue = TestQueue(on: server)
-    func waits() async throws -> Int {
-      let stats = try await queue.run("INFO commandstats").string ?? ""
-      return Int(try #require(stats.firstMatch(of: /cmdstat_blpop:calls=(\d+)/)).1)!
-    }
-    try await queue.queue.pause()
-    try await queue.run("ZADD {sms}:later now-1m late")
-    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .milliseconds(200) }
-    try await queue.listenedFor()
-    let start = ContinuousClock.now
-    let before = try await waits()
-    // Redis ends waits whenever something wakes it.
-    while ContinuousClock.now - start < .seconds(1) { try await queue.run("PING") }
-    let made = try await waits() - before
-    #expect(made <= Int((ContinuousClock.now - start) / .milliseconds(100)) + 2)
-    try await queue.queue.resume()
-    try await eventually("it is sent") { try await queue.counter("sent") == 1 }
     await worker.stop()
   }
 

@@ -6,10 +6,10 @@
 --       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
 --       5 how many crashes make a message a suspect   6 1 when the worker may take a suspect: it has nothing in hand,
 --       and nothing else is on its way
--- Returns {1, now, due, waiting, paused, blocked, expired, number, element...}: Redis' time in ms; ms until the next
---       scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
---       worker's hands are not empty; another life whose lease has ended, '' for none; and what was claimed: element i has
---       the claim id prefix .. number + i - 1.
+-- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
+--       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
+--       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
+--       listens at the list; and what was claimed: element i has the claim id prefix .. number + i - 1.
 --       {0}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
@@ -29,14 +29,16 @@ if not lease_end or tonumber(lease_end) == 0 then
 end
 
 -- A key of the wrong type must be found before the first write: what is removed from one key must get into the next.
-redis.call('LLEN', list)
-redis.call('LLEN', wake)
+local waiting = redis.call('LLEN', list)
+local tokens = redis.call('LLEN', wake)
 redis.call('HLEN', claimed)
 local next_number = tonumber(redis.call('HGET', turns, life) or 0)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused = redis.call('EXISTS', paused_key)
+
+local next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
 
 local function claim_id(number)
   return prefix .. string.format('%010x', number)
@@ -63,16 +65,17 @@ while first < next_number and #elements < limit do
 end
 
 if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
-  local due = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, limit)
-  if #due > 0 then
+  if next_due and tonumber(next_due) <= now then
+    local due = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, limit)
     redis.call('ZREM', later, unpack(due))
     -- They go to the right end, the one due first outermost: they are older than what waits.
     for position = #due, 1, -1 do
-      redis.call('RPUSH', list, due[position])
+      waiting = redis.call('RPUSH', list, due[position])
     end
+    next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
   end
 
-  local oldest_last = redis.call('LRANGE', list, -limit, -1)
+  local oldest_last = waiting > 0 and redis.call('LRANGE', list, -limit, -1) or {}
   local count = #oldest_last
   for position = 1, count do
     if is_suspect(oldest_last[count + 1 - position]) then
@@ -98,29 +101,32 @@ if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 th
     end
     redis.call('HSET', claimed, unpack(fields))
     redis.call('HSET', turns, life, first + count)
+    waiting = waiting - count
   end
 end
 
-local waiting = redis.call('LLEN', list)
-if waiting > 0 and paused == 0 and blocked == 0 and redis.call('LLEN', wake) < 8 then
+if waiting > 0 and paused == 0 and blocked == 0 and tokens < 8 then
   -- What is left behind is for the next worker: workers wake in a chain, not in a herd. A removal comes first, because
   -- at maxmemory a script whose first write adds is refused.
   redis.call('LTRIM', wake, 0, 7)
   redis.call('LPUSH', wake, '1')
 end
 
-local due = -1
-local next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')
-if next_due[2] then
-  due = math.max(0, tonumber(next_due[2]) - now)
+local due = next_due and math.max(0, tonumber(next_due) - now) or -1
+
+-- One life listens at the list, the one that renewed its lease longest ago: a push wakes all who do.
+local expired, listener = '', ''
+local oldest_lease = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')
+if tonumber(oldest_lease[2]) > now then
+  listener = oldest_lease[1]
+else
+  -- Any of them, so that one whose recovery keeps failing does not hide the others.
+  local ended = redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 16)
+  for offset = 1, #ended do
+    local other = ended[(now + offset) % #ended + 1]
+    if other ~= life then expired = other end
+  end
+  listener = redis.call('ZRANGEBYSCORE', workers, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
 end
 
--- Any of them, so that one whose recovery keeps failing does not hide the others.
-local expired = ''
-local ended = redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 16)
-for offset = 1, #ended do
-  local other = ended[(now + offset) % #ended + 1]
-  if other ~= life then expired = other end
-end
-
-return {1, now, due, waiting, paused, blocked, expired, first, unpack(elements)}
+return {1, now, due, waiting, paused, blocked, expired, listener == life and 1 or 0, first, unpack(elements)}

@@ -48,7 +48,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Longest wait for the bell: a message pushed without ringing is found after it.",
+      "Longest wait in Redis: a message that wakes nobody is found after it.",
       valueName: "time"
     )
   )

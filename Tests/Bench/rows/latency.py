@@ -23,12 +23,12 @@ def percentile(values, share):
 def run(bench):
     many = 200 if bench.quick else 1000
     script = open(os.path.join(os.path.dirname(__file__), "../../../Sources/MessageQueue/Scripts/enqueue.lua")).read()
-    bench.settings.update(messages=many, gap_ms="3 to 8, at random; of plain LPUSH 10 to 50", times=3,
+    bench.settings.update(messages=many, gap_ms="3 to 8, at random", times=5,
                           clock="the machine's, at the producer and at the gateway")
     ledger = os.path.join(bench.redis.folder, "ledger")
     samples = {}
 
-    def measured(name, count, push, gap, start):
+    def measured(name, push, start):
         bench.clear()
         open(ledger, "w").close()
         process = start()
@@ -36,17 +36,17 @@ def run(bench):
         pushed_as = push(Client(bench.redis.port))
         random.seed(1)
         pushed = []
-        for _ in range(count):
+        for _ in range(many):
             pushed.append(time.time_ns() // 1000)
             pushed_as()
-            time.sleep(random.uniform(*gap))
-        time.sleep(gap[1] + 0.3)
+            time.sleep(random.uniform(0.003, 0.008))
+        time.sleep(0.3)
         process.kill()
         process.wait()
         # First in, first out, so the n-th that came is the n-th that was pushed.
         came = [int(line.split()[-1]) for line in open(ledger)]
-        if len(came) != count:
-            raise RuntimeError(f"{name}: {len(came)} of {count} messages came")
+        if len(came) != many:
+            raise RuntimeError(f"{name}: {len(came)} of {many} messages came")
         samples.setdefault(name, []).append([end - start for start, end in zip(pushed, came)])
 
     def lpush(producer):
@@ -67,12 +67,12 @@ def run(bench):
     def worker_of_two():
         return worker("--queue", "otp", "--queue", "sms")
 
-    for _ in range(3):
-        measured("C, BLPOP loop, plain LPUSH", many, lpush, (0.003, 0.008), loop)
-        measured("smsq, pushed with smsq's script", many, our_script, (0.003, 0.008), worker)
-        measured("smsq with another queue as well", many, our_script, (0.003, 0.008), worker_of_two)
-        # Several may come in one wait, at any moment of it: each is found at its end.
-        measured("smsq, plain LPUSH (nobody rings)", many, lpush, (0.01, 0.05), worker)
+    for _ in range(5):
+        measured("C, BLPOP loop, plain LPUSH", lpush, loop)
+        measured("smsq, pushed with smsq's script", our_script, worker)
+        measured("smsq, plain LPUSH", lpush, worker)
+        measured("smsq with another queue as well, smsq's script", our_script, worker_of_two)
+        measured("smsq with another queue as well, plain LPUSH", lpush, worker_of_two)
 
     base = None
     for name, runs in samples.items():
