@@ -22,15 +22,6 @@ final class Bell: Sendable {
     listener?.resume()
   }
 
-  /// Whether it has rung since it was last heard; if so, it is heard now.
-  func takeRing() -> Bool {
-    state.withLock { state in
-      guard case .rung = state else { return false }
-      state = .silent
-      return true
-    }
-  }
-
   /// Returns at the next ring, at once if it has rung since it was last heard. For one listener at a time.
   func heard() async {
     await withCheckedContinuation { listener in

@@ -24,7 +24,6 @@ extension Worker {
     guard let session = sessions.first, let bell = session.idleBell, mayBlock(session) else {
       return await control.bell.heard()
     }
-    if control.bell.takeRing() { return }
     await listen(session, on: bell, atMost: beginWait(session))
   }
 

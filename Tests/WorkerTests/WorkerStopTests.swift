@@ -4,7 +4,7 @@ import Testing
 
 @testable import Worker
 
-@Suite struct WorkerStopTests {
+@Suite(.timeLimit(.minutes(2))) struct WorkerStopTests {
   @Test("A stop finishes what is in hand, claims nothing more, and strikes the worker off")
   func drain() async throws {
     let server = try await RedisServer.shared()
@@ -167,9 +167,12 @@ import Testing
   func idle() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .seconds(3000) }
-    try await eventually("it is registered") { try await !queue.queue.inspect().workers.isEmpty }
-    try await Task.sleep(for: .milliseconds(50))
+    let worker = RunningWorker([queue], on: server, TestHandler()) {
+      $0.wakeTimeout = .seconds(3000)
+      // No renewal ends the wait.
+      $0.lease = .seconds(9000)
+    }
+    try await queue.listenedFor()
     #expect(await worker.stop() == .clean)
     #expect(try await queue.lines() == [])
   }
