@@ -21,12 +21,12 @@ def run(bench):
         time.sleep(seconds)
         after, used_then = bench.redis.calls(), cpu_ms(process.pid)
         # What clients sent, not what scripts called; INFO is ours.
-        sent = sum(after[name] - before.get(name, 0) for name in after if name in ("evalsha", "eval", "blpop"))
+        sent = sum(after[name] - before.get(name, 0) for name in after if name in ("evalsha", "eval", "blpop", "blmove"))
         commands.append(sent / seconds)
         cpu.append((used_then - used) / seconds)
         resident.append(memory_kb(process.pid) / 1024)
         bench.stop(process)
-    bench.add("commands a second (BLPOP and scripts)", "1/s", commands)
+    bench.add("commands a second (waits and scripts)", "1/s", commands)
     bench.add("time on a core", "ms/s", cpu)
     bench.add("resident memory, idle", "MB", resident)
 
