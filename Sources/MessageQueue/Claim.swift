@@ -57,8 +57,8 @@ extension MessageQueue {
       keys: [keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life)]
     )
     call.append(request.life.id)
-    call.append("\(request.life.epoch)-")
-    call.append(request.firstNumber)
+    call.append(request.life.claimPrefix)
+    call.append(WorkerLife.claimNumber(request.firstNumber))
     call.append(request.limit)
     call.append(request.suspectAfter)
     call.append(request.isEmptyHanded ? "1" : "0")

@@ -28,9 +28,13 @@ package struct WorkerLife: Hashable, Sendable {
   }
 
   /// The id of a claim: sorts in the order of the claims.
-  package func claimID(_ number: Int) -> String {
-    "\(epoch)-" + hex(UInt64(number), digits: 10)
-  }
+  package func claimID(_ number: Int) -> String { claimPrefix + Self.claimNumber(number) }
+
+  /// What the ids of all its claims begin with.
+  var claimPrefix: String { "\(epoch)-" }
+
+  /// The rest of a claim's id: ten hex digits, or as many more as it takes.
+  static func claimNumber(_ number: Int) -> String { hex(UInt64(number), digits: 10) }
 }
 
 /// 16 random hex digits.

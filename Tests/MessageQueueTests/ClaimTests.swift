@@ -74,6 +74,19 @@ struct ClaimTests {
         "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:turns: w@5f=2", "{sms}:workers: w@5f@now+1m",
       ]
     ),
+    ScriptCase(
+      "A number may outgrow its ten digits, in a claim and in the next",
+      before: [registered, "LPUSH sms a b c"],
+      call: { queue in
+        let largest = 0xff_ffff_ffff
+        return try await claim(2, from: largest)(queue) + "; " + claim(1, from: largest + 2)(queue)
+      },
+      answer: "ff=a 00=b, 1 wait; 01=c, 0 wait",
+      after: [
+        "{sms}:claimed:w@5f: 5f-10000000000=b 5f-10000000001=c 5f-ffffffffff=a", "{sms}:turns: w@5f=time",
+        "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
     ScriptCase("An empty queue gives nothing", before: [registered], call: claim(5), answer: "0 wait"),
     ScriptCase(
       "A claim of none looks, and rings for others",

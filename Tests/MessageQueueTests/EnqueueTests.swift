@@ -165,40 +165,49 @@ struct EnqueueTests {
         "sms: b old", "{sms}:later: c<id>@now+1m", "{sms}:seen:1: 1 for 30m", "{sms}:stats: pushed=2", "{sms}:wake: 1",
       ]
     ),
-    ScriptCase(
-      "A batch that would exceed the bound is refused whole",
-      before: ["LPUSH sms old"],
-      call: enqueue("a#1", "b", maxWaiting: 2),
-      answer: "full(waiting: 1)"
-    ),
   ]
 
   static let refused: [ScriptCase] =
-    ["sms", "{sms}:wake", "{sms}:later", "{sms}:stats"].map { key in
-      ScriptCase(
-        "A wrong type of \(key) is found before anything is changed",
-        before: ["SET \(key) x"],
-        call: enqueue("a#1", due: key == "{sms}:later" ? .after(.seconds(60)) : .now),
-        answer: "WRONGTYPE"
-      )
+    // The script has a shorter way for messages without ids.
+    ["a", "a#1"].flatMap { message in
+      ["sms", "{sms}:wake", "{sms}:later", "{sms}:stats"].map { key in
+        ScriptCase(
+          "A wrong type of \(key) is found before anything is changed: \(message)",
+          before: ["SET \(key) x"],
+          call: enqueue(message, due: key == "{sms}:later" ? .after(.seconds(60)) : .now),
+          answer: "WRONGTYPE"
+        )
+      } + [
+        ScriptCase(
+          "A counter that is no number is found before anything is changed: \(message)",
+          before: ["HSET {sms}:stats pushed x"],
+          call: enqueue(message),
+          answer: "not an integer"
+        ),
+        ScriptCase(
+          "A batch that would exceed the bound is refused whole: \(message)",
+          before: ["LPUSH sms old"],
+          call: enqueue(message, "b", maxWaiting: 2),
+          answer: "full(waiting: 1)"
+        ),
+        ScriptCase(
+          "A full Redis refuses the whole batch: \(message)",
+          before: ["LPUSH sms old"],
+          isFull: true,
+          call: enqueue(message, "b"),
+          answer: "OOM"
+        ),
+      ]
     }
     + [
       ScriptCase(
-        "A counter that is no number is found before anything is changed",
-        before: ["HSET {sms}:stats pushed x"],
-        call: enqueue("a#1"),
-        answer: "not an integer"
-      )
-    ]
-    + [OutgoingMessage.Due.now, .after(.seconds(60))].map { due in
-      ScriptCase(
-        "A full Redis refuses the whole batch, due \(due), and no id is used up",
+        "A full Redis refuses a whole batch that is due later, and no id is used up",
         before: ["LPUSH sms old"],
         isFull: true,
-        call: enqueue("a#1", "b#2", due: due),
+        call: enqueue("a#1", "b#2", due: .after(.seconds(60))),
         answer: "OOM"
       )
-    }
+    ]
 
   @Test("A large batch is queued in order, and its ids with it")
   func large() async throws {

@@ -3,9 +3,9 @@
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 paused   5 workers   6 turns
 --       7 claimed hash of this life
 -- ARGV  1 life: the worker's identity in this run of it
---       2 prefix of the claim ids   3 number of the first claim id   4 most messages to claim, at most 500
---       5 how many crashes make a message a suspect   6 1 when the worker may take a suspect: it has nothing in hand,
---       and nothing else is on its way
+--       2 prefix of the claim ids   3 number of the first claim id, in ten or more hexadecimal digits
+--       4 most messages to claim, at most 500   5 how many crashes make a message a suspect
+--       6 1 when the worker may take a suspect: it has nothing in hand, and nothing else is on its way
 -- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
 --       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
 --       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
@@ -21,9 +21,13 @@
 
 local list, wake, later, paused_key, workers, turns, claimed =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local life, prefix, first, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local life, prefix, asked_for, limit = ARGV[1], ARGV[2], tonumber(ARGV[3], 16), tonumber(ARGV[4])
+local first = asked_for
 
-local lease_end = redis.call('ZSCORE', workers, life)
+-- The life whose lease ends first: of one worker, and of the listener, that is its own. Each call to Redis costs a single
+-- message microseconds.
+local ends_first = redis.call('ZRANGE', workers, '0', '0', 'WITHSCORES')
+local lease_end = ends_first[1] == life and ends_first[2] or redis.call('ZSCORE', workers, life)
 if not lease_end or tonumber(lease_end) == 0 then
   return {0}
 end
@@ -40,8 +44,9 @@ local paused = redis.call('EXISTS', paused_key)
 
 local next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
 
+-- The first one as it came: to write a single number takes as long as a call to Redis.
 local function claim_id(number)
-  return prefix .. string.format('%010x', number)
+  return prefix .. (number == asked_for and ARGV[3] or string.format('%010x', number))
 end
 
 local function is_suspect(element)
@@ -116,9 +121,8 @@ local due = next_due and math.max(0, tonumber(next_due) - now) or -1
 
 -- One life listens at the list, the one that renewed its lease longest ago: a push wakes all who do.
 local expired, listener = '', ''
-local oldest_lease = redis.call('ZRANGE', workers, 0, 0, 'WITHSCORES')
-if tonumber(oldest_lease[2]) > now then
-  listener = oldest_lease[1]
+if tonumber(ends_first[2]) > now then
+  listener = ends_first[1]
 else
   -- Any of them, so that one whose recovery keeps failing does not hide the others.
   local ended = redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 16)

@@ -23,6 +23,38 @@ local most, remember, runs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV
 local waiting = redis.call('LLEN', list)
 local tokens = redis.call('LLEN', wake)
 
+local function is_full(count)
+  return most > 0 and count > 0 and waiting + count > most
+end
+
+-- unpack() puts its values on Lua's stack, which takes some 8,000.
+local function in_pieces(first, last, action)
+  for piece = first, last, 1000 do
+    action(piece, math.min(piece + 999, last))
+  end
+end
+
+local function push(payloads, first, last)
+  in_pieces(first, last, function(from, to)
+    waiting = redis.call('LPUSH', list, unpack(payloads, from, to))
+  end)
+end
+
+local function ring()
+  if tokens < 8 then redis.call('LPUSH', wake, '1') end
+end
+
+-- One run, to be queued at once and without ids: a single push, or a file of them. What follows this would only slow it
+-- down, and so would the writing of its count as a number.
+if runs == 1 and ARGV[4] == '0' and ARGV[5] == '0' then
+  local count = tonumber(ARGV[6])
+  if is_full(count) then return {-1, waiting} end
+  redis.call('HINCRBY', stats, 'pushed', ARGV[6])
+  push(ARGV, 7, 6 + count)
+  ring()
+  return {count, waiting}
+end
+
 local now
 local function due_time(due)
   if due == 0 then return 0 end
@@ -32,13 +64,6 @@ local function due_time(due)
     now = time[1] * 1000 + math.floor(time[2] / 1000)
   end
   return due < 0 and now - due or due
-end
-
--- unpack() puts its values on Lua's stack, which takes some 8,000.
-local function in_pieces(first, last, action)
-  for piece = first, last, 1000 do
-    action(piece, math.min(piece + 999, last))
-  end
 end
 
 -- The answer is filled in as it goes: unpack() at its end would fail, after the writes, for thousands of duplicates.
@@ -65,7 +90,7 @@ local function new_ones(id_key, first, count, position)
   return payloads
 end
 
--- Runs without ids are queued from ARGV as they are: nothing is done for a single message.
+-- Runs without ids are queued from ARGV as they are: nothing is done for a single message of them.
 local at_once, at_once_count, scheduled = {}, 0, {}
 local position, before_payloads = 1, 3 + 3 * runs
 for run = 1, runs do
@@ -85,9 +110,7 @@ for run = 1, runs do
   position = position + count
 end
 
-if most > 0 and at_once_count > 0 and waiting + at_once_count > most then
-  return {-1, waiting}
-end
+if is_full(at_once_count) then return {-1, waiting} end
 
 local queued = at_once_count + #scheduled
 if queued > 0 then
@@ -95,9 +118,7 @@ if queued > 0 then
   redis.call('HINCRBY', stats, 'pushed', queued)
 end
 for _, run in ipairs(at_once) do
-  in_pieces(run[2], run[3], function(from, to)
-    waiting = redis.call('LPUSH', list, unpack(run[1], from, to))
-  end)
+  push(unpack(run))
 end
 for _, message in ipairs(scheduled) do
   redis.call('ZADD', later, message[1], message[2])
@@ -105,8 +126,6 @@ end
 for _, id_key in ipairs(used) do
   redis.call('SET', id_key, '1', 'PX', remember)
 end
-if at_once_count > 0 and tokens < 8 then
-  redis.call('LPUSH', wake, '1')
-end
+if at_once_count > 0 then ring() end
 answer[1], answer[2] = queued, waiting
 return answer
