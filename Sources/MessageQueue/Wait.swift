@@ -19,7 +19,7 @@ extension MessageQueue {
   /// - Returns: true when something came.
   /// - Throws: ``RedisError``. ``WaitingPlace/messages`` is refused by Redis before 6.2 and by one that is full.
   package func wait(at place: WaitingPlace, atMost timeout: Duration) async throws(RedisError) -> Bool {
-    try await connection.run(wait(at: place, timeout)) != .null
+    try await connection.run(wait(at: place, timeout), blocking: timeout) != .null
   }
 
   /// Blocks until something comes or the time is over, and claims in that moment, without a round trip in between: Redis
@@ -33,7 +33,11 @@ extension MessageQueue {
     atMost timeout: Duration,
     claiming request: ClaimRequest
   ) async throws(RedisError) -> (refusal: RedisError?, claimed: ClaimAnswer?) {
-    let (rang, reply) = try await connection.run(wait(at: place, timeout), then: claimCall(request))
+    let (rang, reply) = try await connection.run(
+      wait(at: place, timeout),
+      blocking: timeout,
+      then: claimCall(request)
+    )
     let refusal: RedisError? = if case .error(let error) = rang { error } else { nil }
     return (refusal, try claimAnswer(reply, to: request))
   }

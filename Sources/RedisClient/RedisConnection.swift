@@ -16,7 +16,7 @@ package actor RedisConnection {
     package var name: String
     /// For the TCP or Unix connect; DNS look-ups have the resolver's own limit. Default 5 s.
     package var connectTimeout: Duration
-    /// How long to wait for an answer; must exceed the longest blocking command. Default 10 s.
+    /// How long to wait for an answer, besides the time for which a command blocks. Default 10 s.
     package var replyTimeout: Duration
 
     package init(
@@ -36,6 +36,8 @@ package actor RedisConnection {
   /// Whose thread this is, if it is another connection's: it must not stop before this one is gone.
   private let owner: RedisConnection?
   private var context: UnsafeMutablePointer<redisContext>?
+  /// How long the connection waits for an answer now.
+  private var patience = Duration.zero
   private let socket = GuardedSocket()
   /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection.
   private var shas: [String: RedisReply] = [:]
@@ -67,9 +69,13 @@ package actor RedisConnection {
 
   /// Runs one command and returns its reply.
   ///
+  /// - Parameter blocking: for how long Redis may keep the answer back because it was asked to.
   /// - Throws: ``RedisError``, for an error reply too.
-  package func run(_ command: RedisCommand) throws(RedisError) -> RedisReply {
-    let reply = try run([command])[0]
+  package func run(_ command: RedisCommand, blocking: Duration = .zero) throws(RedisError) -> RedisReply {
+    let reply = try exchange(blocking: blocking) { context throws(RedisError) in
+      try Self.append(command, to: context)
+      return try Self.replies(1, from: context)
+    }[0]
     if case .error(let error) = reply { throw error }
     return reply
   }
@@ -98,23 +104,29 @@ package actor RedisConnection {
   ///
   /// The script runs when the command is over, however that ended. Where the command blocks, Redis keeps the call until then.
   ///
+  /// - Parameter blocking: for how long Redis may keep the answers back because it was asked to.
   /// - Throws: ``RedisError`` when the exchange as a whole failed; both may have been carried out then.
   package func run(
     _ command: RedisCommand,
+    blocking: Duration = .zero,
     then call: ScriptCall
   ) throws(RedisError) -> (RedisReply, RedisReply) {
-    let replies = try self.call([call], behind: command)
+    let replies = try self.call([call], behind: command, blocking: blocking)
     return (replies[0], replies[1])
   }
 
-  private func call(_ calls: [ScriptCall], behind command: RedisCommand?) throws(RedisError) -> [RedisReply] {
+  private func call(
+    _ calls: [ScriptCall],
+    behind command: RedisCommand?,
+    blocking: Duration = .zero
+  ) throws(RedisError) -> [RedisReply] {
     for call in calls where shas[call.script.name] == nil {
       var load = RedisCommand("SCRIPT", "LOAD")
       load.append(call.script.source)
       shas[call.script.name] = try run(load)
     }
     let shas = shas
-    return try exchange { context throws(RedisError) in
+    return try exchange(blocking: blocking) { context throws(RedisError) in
       if let command { try Self.append(command, to: context) }
       for call in calls {
         let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
@@ -162,10 +174,13 @@ package actor RedisConnection {
   /// Connects if need be, runs `body`, and closes the connection if it can no longer be trusted: after a time-out the
   /// late answer would be taken for the next command's.
   private func exchange(
+    blocking: Duration = .zero,
     _ body: (UnsafeMutablePointer<redisContext>) throws(RedisError) -> [RedisReply]
   ) throws(RedisError) -> [RedisReply] {
     do {
-      let replies = try body(try connected())
+      let context = try connected()
+      wait(atMost: options.replyTimeout + blocking, on: context)
+      let replies = try body(context)
       for case .error(let error) in replies where error.treatment == .reconnect { close() }
       return replies
     } catch {
@@ -177,6 +192,12 @@ package actor RedisConnection {
     }
   }
 
+  private func wait(atMost patience: Duration, on context: UnsafeMutablePointer<redisContext>) {
+    if patience == self.patience { return }
+    self.patience = patience
+    redisSetTimeout(context, timeval(patience))
+  }
+
   private func connected() throws(RedisError) -> UnsafeMutablePointer<redisContext> {
     if let context { return context }
     let context = try Self.open(endpoint.address, timeout: options.connectTimeout)
@@ -186,7 +207,8 @@ package actor RedisConnection {
       throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
     }
     SocketOptions.apply(to: descriptor, unansweredAfter: options.replyTimeout)
-    redisSetTimeout(context, timeval(options.replyTimeout))
+    patience = .zero
+    wait(atMost: options.replyTimeout, on: context)
 
     for command in greeting {
       try Self.append(command, to: context)

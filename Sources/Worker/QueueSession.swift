@@ -45,6 +45,8 @@ final class QueueSession {
   var mayHaveSurplus = false
   /// Dead letters over the bounds that are in the log, and are to be removed.
   var loggedSurplus: [[UInt8]] = []
+  /// The last attempt at dropping dead letters has not found that there are no more: it is to go on, or has failed.
+  var isDropping = false
   /// Before this, no dead letter is dropped.
   var dropAt: ContinuousClock.Instant
   /// Lives whose claims this worker takes back, and why.
@@ -86,10 +88,12 @@ final class QueueSession {
   init(_ name: QueueName, worker options: WorkerOptions, commands: RedisConnection, loopMayBlock: Bool) {
     queue = MessageQueue(name, on: commands)
     life = WorkerLife(name: options.name)
-    // No wait is longer than to the next renewal. One that gets no answer must be over early enough for that.
+    // The loop itself may be in a wait that gets no answer, until its next renewal is due. That must get its time, and where
+    // it gets no answer either, be repeated within the lease.
     let waitOptions = RedisConnection.Options(
       name: "smsq-wait-\(name)",
-      replyTimeout: min(options.wakeTimeout, options.lease / 3) + min(.seconds(2), options.lease / 4)
+      connectTimeout: min(.seconds(5), options.lease / 4),
+      replyTimeout: max(.milliseconds(200), min(.seconds(2), options.lease / 12))
     )
     let bellConnection = RedisConnection(to: commands.endpoint, options: waitOptions)
     bell = MessageQueue(name, on: bellConnection)

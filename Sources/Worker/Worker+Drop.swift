@@ -19,8 +19,6 @@ package protocol LogOutput: Sendable {
 // Dead letters over their bounds: first into the log, then out of Redis. A crash in between has them logged twice; in the
 // other order it would lose them.
 extension Worker {
-  /// How many calls one step makes at most: a bound that was lowered by a hundred thousand must not hold up the lease.
-  private static let mostDropsPerStep = 5
   /// After so many bytes of letters it is seen to that they are out: a log's buffer holds some MiB.
   private static let mostUnseen = 256 << 10
 
@@ -33,25 +31,27 @@ extension Worker {
     session.mayHaveSurplus && options.deadLetters.areSet && ContinuousClock.now >= session.dropAt
   }
 
-  /// Logs dead letters over the bounds, and removes those that are in the log.
+  /// Logs some of the dead letters over the bounds, and removes those that are in the log. Some, because a bound that was
+  /// lowered by a hundred thousand must not hold up the lease, nor what is pushed.
   func dropSurplus(_ session: QueueSession) async throws(RedisError) {
-    for _ in 0..<Self.mostDropsPerStep where mayDrop(session) {
-      let surplus = try await session.queue.drop(
-        session.loggedSurplus,
-        keeping: options.deadLetters,
-        for: session.life,
-        lease: options.lease
-      )
-      session.loggedSurplus = []
-      if surplus?.isEmpty == true {
-        session.mayHaveSurplus = false
-        return
-      }
-      if let surplus { session.loggedSurplus = await writeOut(surplus, session) }
-      if session.loggedSurplus.isEmpty {
-        // Another worker is at it, or this one has no log to write to: then another may be, two leases on.
-        session.dropAt = .now + options.lease * 2
-      }
+    guard mayDrop(session) else { return }
+    session.isDropping = true
+    let surplus = try await session.queue.drop(
+      session.loggedSurplus,
+      keeping: options.deadLetters,
+      for: session.life,
+      lease: options.lease
+    )
+    session.loggedSurplus = []
+    if surplus?.isEmpty == true {
+      session.mayHaveSurplus = false
+      session.isDropping = false
+      return
+    }
+    if let surplus { session.loggedSurplus = await writeOut(surplus, session) }
+    if session.loggedSurplus.isEmpty {
+      // Another worker is at it, or this one has no log to write to: then another may be, two leases on.
+      session.dropAt = .now + options.lease * 2
     }
   }
 

@@ -34,8 +34,10 @@ extension Worker {
       && now >= session.listenAt && now >= session.retryAt
   }
 
+  /// Whether the loop has nothing to do, or to try again, before the wait is over.
   private func mayBlock(_ session: QueueSession) -> Bool {
     session.idleBell != nil && mayListen(session) && mayClaimBehindBell(session)
+      && !(session.isDropping && mayDrop(session)) && session.lostOutcomes == 0
   }
 
   /// - Returns: how long to wait.

@@ -8,7 +8,7 @@ struct ClaimTests {
   @Test("Claim", arguments: taking + due + standing + repeated + late + ringing + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
-  @Test("One life listens at the list: of those whose lease has not ended, the one that renewed it longest ago")
+  @Test("One life listens at the list: of those whose lease holds, the one whose ends first")
   func listener() async throws {
     let test = TestQueue(on: try await .shared())
     func listens() async throws -> [Bool?] {

@@ -130,6 +130,16 @@ struct RedisConnectionTests {
     }
   }
 
+  @Test("A command that blocks has the time for which it may besides that for an answer", .timeLimit(.minutes(2)))
+  func blocking() async throws {
+    let server = try await RedisServer()
+    let redis = server.connection(replyTimeout: .milliseconds(500))
+    let wait = RedisCommand("BLPOP", "nothing", "1")
+    #expect(try await redis.run(wait, blocking: .seconds(20)) == .null)
+    // And no longer than once.
+    #expect(try await failure(of: redis, wait).code == .timedOut)
+  }
+
   @Test("Nothing to connect to is an error that names the server, but not the password")
   func nothingThere() async throws {
     for (url, shown) in [

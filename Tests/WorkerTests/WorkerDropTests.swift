@@ -26,6 +26,22 @@ import Testing
     }
   }
 
+  /// A log that takes the first hundred letters, and the next when its gate is opened.
+  private final class SlowOutput: LogOutput {
+    let gate = Gate()
+    let calls = Mutex(0)
+
+    func flushed(within timeout: Duration) async -> Int? {
+      // Asked before and after each hundred.
+      if calls.withLock({ calls in
+        calls += 1; return calls
+      }) > 2 {
+        _ = await gate.pass()
+      }
+      return 0
+    }
+  }
+
   @Test("Dead letters that fall off are logged whole, then removed")
   func dropped() async throws {
     let server = try await RedisServer.shared()
@@ -96,6 +112,41 @@ import Testing
       #expect(Set(worker.log.values("dead-dropped", "payload")) == ["a", "b"])
       #expect(isFull || worker.log.count("dead-dropped") == 2)
     }
+  }
+
+  @Test(
+    "While letters fall off by the hundred, and while they cannot, a push wakes an idle worker",
+    arguments: [true, false]
+  )
+  func pushed(canDrop: Bool) async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let grave = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") })
+    try await queue.push((0..<250).map { "dead\($0)" })
+    try await eventually("all are dead") { try await queue.queue.inspect().dead == 250 }
+    await grave.stop()
+
+    if !canDrop { try await queue.run("HSET {sms}:dropping not a-string") }
+    let output = SlowOutput()
+    let handler = TestHandler()
+    let worker = RunningWorker([queue], on: server, handler, output: output) {
+      $0.deadLetters = DeadLetterBounds(count: 1, age: nil)
+      $0.wakeTimeout = .seconds(3600)
+      $0.lease = .seconds(3600)
+    }
+    if canDrop {
+      try await eventually("the log is slow") { output.calls.withLock { $0 } == 3 }
+    } else {
+      try await eventually("it has failed") { worker.log.count("queue-error") == 1 }
+    }
+    try await queue.listenedFor()
+    try await queue.run("LPUSH sms m")
+    try await eventually("it is handled") { handler.handled == ["m"] }
+    #expect(try await queue.queue.inspect().dead > 1)
+    output.gate.open()
+    if !canDrop { try await queue.run("DEL {sms}:dropping") }
+    try await eventually("they fell off") { try await queue.queue.inspect().dead == 1 }
+    await worker.stop()
   }
 
   @Test("Of workers that bury at once, one logs what falls off: each letter is logged once")

@@ -119,7 +119,7 @@ end
 
 local due = next_due and math.max(0, tonumber(next_due) - now) or -1
 
--- One life listens at the list, the one that renewed its lease longest ago: a push wakes all who do.
+-- One life listens at the list, the one whose lease ends first of those that hold: a push wakes all who do.
 local expired, listener = '', ''
 if tonumber(ends_first[2]) > now then
   listener = ends_first[1]
