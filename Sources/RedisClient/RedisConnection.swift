@@ -72,19 +72,17 @@ package actor RedisConnection {
   /// - Parameter blocking: for how long Redis may keep the answer back because it was asked to.
   /// - Throws: ``RedisError``, for an error reply too.
   package func run(_ command: RedisCommand, blocking: Duration = .zero) throws(RedisError) -> RedisReply {
-    let reply = try exchange(blocking: blocking) { context throws(RedisError) in
-      try Self.append(command, to: context)
-      return try Self.replies(1, from: context)
-    }[0]
+    let reply = try run([command], blocking: blocking)[0]
     if case .error(let error) = reply { throw error }
     return reply
   }
 
   /// Runs commands in one round trip and returns their replies, error replies in their places.
   ///
+  /// - Parameter blocking: for how long Redis may keep the answers back because it was asked to.
   /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the commands may have been carried out then.
-  package func run(_ pipeline: [RedisCommand]) throws(RedisError) -> [RedisReply] {
-    try exchange { context throws(RedisError) in
+  package func run(_ pipeline: [RedisCommand], blocking: Duration = .zero) throws(RedisError) -> [RedisReply] {
+    try exchange(blocking: blocking) { context throws(RedisError) in
       for command in pipeline { try Self.append(command, to: context) }
       return try Self.replies(pipeline.count, from: context)
     }
@@ -179,7 +177,7 @@ package actor RedisConnection {
   ) throws(RedisError) -> [RedisReply] {
     do {
       let context = try connected()
-      wait(atMost: options.replyTimeout + blocking, on: context)
+      setPatience(options.replyTimeout + blocking, on: context)
       let replies = try body(context)
       for case .error(let error) in replies where error.treatment == .reconnect { close() }
       return replies
@@ -192,7 +190,7 @@ package actor RedisConnection {
     }
   }
 
-  private func wait(atMost patience: Duration, on context: UnsafeMutablePointer<redisContext>) {
+  private func setPatience(_ patience: Duration, on context: UnsafeMutablePointer<redisContext>) {
     if patience == self.patience { return }
     self.patience = patience
     redisSetTimeout(context, timeval(patience))
@@ -208,7 +206,7 @@ package actor RedisConnection {
     }
     SocketOptions.apply(to: descriptor, unansweredAfter: options.replyTimeout)
     patience = .zero
-    wait(atMost: options.replyTimeout, on: context)
+    setPatience(options.replyTimeout, on: context)
 
     for command in greeting {
       try Self.append(command, to: context)

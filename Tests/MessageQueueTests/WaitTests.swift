@@ -23,7 +23,7 @@ struct WaitTests {
   func push(place: WaitingPlace) async throws {
     let server = try await RedisServer()
     let test = TestQueue(on: server)
-    let waiting = MessageQueue(test.name, on: server.connection(replyTimeout: .seconds(600)))
+    let waiting = MessageQueue(test.name, on: server.connection())
     async let rang = waiting.wait(at: place, atMost: .seconds(500))
     try await eventually("it waits") {
       try await test.run("INFO clients").string?.contains("blocked_clients:1\r") == true
@@ -46,7 +46,7 @@ struct WaitTests {
 
   /// A queue on a connection that may block for long, with a registered life.
   private func claimer(_ name: QueueName, on server: RedisServer) async throws -> (MessageQueue, ClaimRequest) {
-    let queue = MessageQueue(name, on: server.connection(replyTimeout: .seconds(600)))
+    let queue = MessageQueue(name, on: server.connection())
     let life = WorkerLife(name: "w")
     _ = try await queue.join(life, lease: .seconds(600))
     return (queue, ClaimRequest(life: life, firstNumber: 0, limit: 10))
