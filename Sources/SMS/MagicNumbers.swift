@@ -14,7 +14,7 @@ enum MagicNumbers {
     case UInt8(ascii: "1"): .permanentFailure(code: "21212", reason: "the sender is not a valid number")
     case UInt8(ascii: "7"): .permanentFailure(code: "21606", reason: "the sender is not a number of yours")
     case UInt8(ascii: "8"):
-      .temporaryFailure(code: "21611", reason: "the sender's queue of messages is full", retryAfter: nil)
+      .throttled(code: "21611", reason: "the sender's queue of messages is full", retryAfter: nil)
     default: nil
     }
   }

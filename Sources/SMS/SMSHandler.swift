@@ -28,34 +28,30 @@ package struct SMSHandler: MessageHandler {
   package var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
 
   /// Decodes the payload and sends it unless it has expired. Never waits but for the gateway.
-  package func handle(_ claimed: ClaimedMessage, now: Int64) async -> HandledMessage {
+  package func handle(_ claimed: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
     let message: TextMessage
     do throws(MessageError) {
       message = try decode(claimed)
     } catch {
-      return HandledMessage(.dead(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
+      return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
         $0.append("code", "\(error.code)")
       }
     }
-    if let expiresAt = message.expiresAt, expiresAt <= now {
-      return HandledMessage(.expired, id: message.id) {
-        append(message, to: &$0)
-        $0.append("expires_at", .text(Timestamp.rfc3339(expiresAt)))
-      }
-    }
+    if message.hasExpired(at: tenure.now) { return expired(message) }
 
     let start = ContinuousClock.now
     let outcome: Outcome
     var answer: GatewayAnswer?
     do {
-      let given = try await gateway.send(message, attempt: claimed.attempt)
+      let given = try await gateway.send(message, attempt: Attempt(claimed.attempt, during: tenure))
       answer = given
       outcome = Self.outcome(of: given)
+    } catch is NotHandedOver {
+      return message.hasExpired(at: tenure.now) ? expired(message) : HandledMessage(.notStarted, id: message.id)
     } catch is CancellationError {
       outcome = .unfinished
     } catch {
-      // Nobody knows whether the message was sent. To send it twice is the smaller harm.
-      outcome = .retry(reason: "no_answer: \(error)", after: nil)
+      outcome = .unknown(reason: "no_answer: \(error)")
     }
     let time = ContinuousClock.now - start
     return HandledMessage(outcome, id: message.id) { [answer] fields in
@@ -66,9 +62,18 @@ package struct SMSHandler: MessageHandler {
       fields.append("gateway", .text(gateway.name))
       switch answer {
       case .accepted(let providerID, _): fields.append("provider_id", .text(providerID))
-      case .temporaryFailure(let code, _, _), .permanentFailure(let code, _): fields.append("code", .text(code))
+      case .throttled(let code, _, _), .temporaryFailure(let code, _, _), .permanentFailure(let code, _),
+        .unknown(let code, _):
+        fields.append("code", .text(code))
       case nil: if outcome != .unfinished { fields.append("code", "no_answer") }
       }
+    }
+  }
+
+  private func expired(_ message: TextMessage) -> HandledMessage {
+    HandledMessage(.expired, id: message.id) { fields in
+      append(message, to: &fields)
+      if let expiresAt = message.expiresAt { fields.append("expires_at", .text(Timestamp.rfc3339(expiresAt))) }
     }
   }
 
@@ -95,9 +100,11 @@ package struct SMSHandler: MessageHandler {
   private static func outcome(of answer: GatewayAnswer) -> Outcome {
     switch answer {
     case .accepted: .sent
+    case .throttled(let code, let reason, let retryAfter): .throttled(reason: "\(code): \(reason)", after: retryAfter)
     case .temporaryFailure(let code, let reason, let retryAfter):
       .retry(reason: "\(code): \(reason)", after: retryAfter)
-    case .permanentFailure(let code, let reason): .dead(reason: "\(code): \(reason)")
+    case .permanentFailure(let code, let reason): .refused(reason: "\(code): \(reason)")
+    case .unknown(let code, let reason): .unknown(reason: "\(code): \(reason)")
     }
   }
 }

@@ -19,6 +19,7 @@ package final class SimulatedGateway: Gateway {
   package struct Ledger: Sendable, Equatable {
     /// Taken, those included whose answer was dropped.
     package var accepted = 0
+    package var throttled = 0
     package var temporary = 0
     package var permanent = 0
     /// Those of the accepted whose answer was dropped: what their sender tries again is sent twice.
@@ -49,8 +50,8 @@ package final class SimulatedGateway: Gateway {
   ///
   /// - Throws: ``GatewayConnectionLost`` where the options ask for it; `CancellationError` when cancelled during the
   ///   latency, and ``SimulatorLedger/Failure``, in which cases nothing was accepted.
-  package func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
-    var draws = Draws(seed: options.seed, id: message.id, attempt: attempt)
+  package func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
+    var draws = Draws(seed: options.seed, id: message.id, attempt: attempt.number)
     let outcome = draws.fraction()
     let latency =
       options.latency.lowerBound + (options.latency.upperBound - options.latency.lowerBound) * draws.fraction()
@@ -59,7 +60,7 @@ package final class SimulatedGateway: Gateway {
     if let crashText = options.crashText, message.text.contains(crashText) { kill(getpid(), SIGKILL) }
     if let answer = MagicNumbers.answer(to: message) { return record(answer) }
     if let wait = throttled() {
-      return record(.temporaryFailure(code: "throttled", reason: "too many messages a second", retryAfter: wait))
+      return record(.throttled(code: "throttled", reason: "too many messages a second", retryAfter: wait))
     }
 
     var limit = options.failureRatio
@@ -68,14 +69,14 @@ package final class SimulatedGateway: Gateway {
     }
     limit += options.throttleRatio
     if outcome < limit {
-      return record(.temporaryFailure(code: "throttled", reason: "simulated throttling", retryAfter: .seconds(1)))
+      return record(.throttled(code: "throttled", reason: "simulated throttling", retryAfter: .seconds(1)))
     }
     limit += options.permanentRatio
     if outcome < limit {
       return record(.permanentFailure(code: "undeliverable", reason: "simulated permanent failure"))
     }
     limit += options.dropRatio
-    try ledgerFile?.append(message.id, attempt: attempt)
+    try ledgerFile?.append(message.id, attempt: attempt.number)
     let answer = record(
       .accepted(providerID: draws.providerID(), segments: message.segmentation.segments),
       dropped: outcome < limit
@@ -94,8 +95,10 @@ package final class SimulatedGateway: Gateway {
     state.withLock {
       switch answer {
       case .accepted: $0.ledger.accepted += 1
+      case .throttled: $0.ledger.throttled += 1
       case .temporaryFailure: $0.ledger.temporary += 1
       case .permanentFailure: $0.ledger.permanent += 1
+      case .unknown: break
       }
       if dropped { $0.ledger.dropped += 1 }
     }

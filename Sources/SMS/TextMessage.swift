@@ -66,6 +66,9 @@ package struct TextMessage: Sendable, Equatable {
     self.segmentation = segmentation
   }
 
+  /// - Parameter now: the present, Unix ms; asked for only where the message expires at all.
+  func hasExpired(at now: () -> Int64) -> Bool { expiresAt.map { $0 <= now() } ?? false }
+
   /// - Throws: `empty_text`, `invalid_text`, `text_too_long`.
   static func segmentation(checking text: UTF8Span) throws(MessageError) -> Segmentation {
     guard !text.isEmpty else { throw MessageError(.emptyText, "the text is empty: write at least one character") }

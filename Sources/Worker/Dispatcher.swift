@@ -9,13 +9,14 @@ final class Dispatcher: Sendable {
     /// Of the life that claimed them.
     let lease: LeaseClock
     let finished: FinishedBox
-    /// Redis' time at the claim, Unix ms.
-    let now: Int64
+    let tenure: Tenure
 
+    /// - Parameter now: Redis' time at the claim, Unix ms.
     init(lease: LeaseClock, finished: FinishedBox, now: Int64) {
       self.lease = lease
       self.finished = finished
-      self.now = now
+      let claimedAt = ContinuousClock.now
+      tenure = Tenure(holds: { lease.holds }, now: { now + (ContinuousClock.now - claimedAt).milliseconds })
     }
   }
 
@@ -58,7 +59,7 @@ final class Dispatcher: Sendable {
 
   private func dispatch(_ message: ClaimedMessage, _ claims: Claims) async {
     let mayBegin = claims.lease.holds && !Task.isCancelled
-    let handled = mayBegin ? await handler.handle(message, now: claims.now) : nil
+    let handled = mayBegin ? await handler.handle(message, during: claims.tenure) : nil
     let finished = Finished(
       settlement: settlement(of: message, handled),
       lease: claims.lease,
@@ -72,7 +73,7 @@ final class Dispatcher: Sendable {
   ///
   /// - Parameter handled: nil when the message was never started.
   private func settlement(of message: ClaimedMessage, _ handled: HandledMessage?) -> Settlement {
-    guard let handled else {
+    guard let handled, handled.outcome != .notStarted else {
       if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
       return Settlement(claimID: message.claimID, .back(message.element()))
     }
@@ -95,22 +96,16 @@ final class Dispatcher: Sendable {
       logger.notice("expired", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .expired)
 
-    case .retry(let reason, let after):
-      let failures = message.history.failures + 1
-      if failures >= options.maxAttempts {
-        return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields())
-      }
-      let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
-      var fields = fields()
-      fields.append("reason", .text(reason))
-      fields.append("retry_in_ms", .number(Int(delay.milliseconds)))
-      logger.notice("retry", metadata: fields.metadata)
-      return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
+    case .throttled(let reason, let after), .retry(let reason, let after):
+      return retry(message, reason, after: after, fields())
 
-    case .dead(let reason):
+    case .unknown(let reason):
+      return retry(message, reason, after: nil, fields())
+
+    case .refused(let reason), .invalid(let reason):
       return bury(message, reason, failures: 0, fields())
 
-    case .unfinished:
+    case .notStarted, .unfinished:
       givenBack.add(1, ordering: .relaxed)
       if options.afterCrash == .hold {
         return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
@@ -118,6 +113,24 @@ final class Dispatcher: Sendable {
       logger.warning("given-back", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .back(message.element()))
     }
+  }
+
+  private func retry(
+    _ message: ClaimedMessage,
+    _ reason: String,
+    after: Duration?,
+    _ fields: LogFields
+  ) -> Settlement {
+    let failures = message.history.failures + 1
+    if failures >= options.maxAttempts {
+      return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields)
+    }
+    let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
+    var fields = fields
+    fields.append("reason", .text(reason))
+    fields.append("retry_in_ms", .number(Int(delay.milliseconds)))
+    logger.notice("retry", metadata: fields.metadata)
+    return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
   }
 
   private func bury(

@@ -10,13 +10,29 @@ package protocol MessageHandler: Sendable {
   ///
   /// Cancellation means that the worker must stop now: return ``Outcome/unfinished`` as soon as possible.
   ///
-  /// - Parameter now: the present by the Redis server's clock, in Unix milliseconds. A worker host's own clock may jump,
-  ///   so whatever expires must be compared with this one.
-  func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage
+  /// - Parameter tenure: to be asked again just before the message is handed on, where it had to wait for that.
+  func handle(_ message: ClaimedMessage, during tenure: Tenure) async -> HandledMessage
 
   /// Fields that name a message in the log when it is not handled but buried, such as `id` and `to`. Must not be what
   /// kills a worker: it is called for messages that may have killed one.
   func describe(_ message: ClaimedMessage) -> Logger.Metadata
+}
+
+/// For how long a claimed message may be handled.
+package struct Tenure: Sendable {
+  /// False once the claim may be another worker's: the lease has ended.
+  package let holds: @Sendable () -> Bool
+  /// The present by the Redis server's clock, in Unix milliseconds. A worker host's own clock may jump, so whatever expires
+  /// must be compared with this one.
+  package let now: @Sendable () -> Int64
+
+  package init(holds: @escaping @Sendable () -> Bool, now: @escaping @Sendable () -> Int64) {
+    self.holds = holds
+    self.now = now
+  }
+
+  /// For a message that nobody else can claim, and that never expires.
+  package static let unlimited = Tenure(holds: { true }, now: { 0 })
 }
 
 /// What became of one message, and what to say of it in the log.
@@ -40,10 +56,18 @@ package indirect enum Outcome: Sendable, Equatable {
   case sent
   /// Too old to be of use: counted, not sent.
   case expired
-  /// It may work later. `after` is the least time to wait, where the gateway named one.
+  /// Not sent: the gateway asks for fewer messages. `after` is the least time to wait, where it named one.
+  case throttled(reason: String, after: Duration?)
+  /// Not sent, and may work later. `after` is the least time to wait, where the gateway named one.
   case retry(reason: String, after: Duration?)
-  /// It will never work: goes to the dead letters with the reason.
-  case dead(reason: String)
+  /// It may have been sent, or not.
+  case unknown(reason: String)
+  /// The gateway will never take it: goes to the dead letters with the reason.
+  case refused(reason: String)
+  /// It is no message that any gateway could be asked to take: goes to the dead letters with the reason.
+  case invalid(reason: String)
+  /// Nothing was done with it, and it goes back as it was.
+  case notStarted
   /// Cut short by cancellation, and whether it was sent is not known.
   case unfinished
 }

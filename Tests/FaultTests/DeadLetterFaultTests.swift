@@ -118,8 +118,8 @@ extension FaultTests {
 
 /// Everything that it is given is dead.
 private struct RefusingHandler: MessageHandler {
-  func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage {
-    HandledMessage(.dead(reason: "refused"), id: String(decoding: message.payload, as: UTF8.self))
+  func handle(_ message: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
+    HandledMessage(.refused(reason: "refused"), id: String(decoding: message.payload, as: UTF8.self))
   }
 
   var startFields: Logger.Metadata { [:] }

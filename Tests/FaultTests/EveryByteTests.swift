@@ -147,7 +147,7 @@ private final class CountingHandler: MessageHandler {
 
   var handled: [String: Int] { counts.withLock { $0 } }
 
-  func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage {
+  func handle(_ message: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
     let text = String(decoding: message.payload, as: UTF8.self)
     let id = String(text.suffix(4).prefix(2))
     counts.withLock { $0[id, default: 0] += 1 }

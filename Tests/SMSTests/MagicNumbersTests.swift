@@ -9,8 +9,10 @@ import Testing
     options.failureRatio = ratio
     switch try await SimulatedGateway(options).send(.sample(to: to, from: from), attempt: 1) {
     case .accepted: return "accepted"
+    case .throttled(let code, _, _): return "throttled \(code)"
     case .temporaryFailure(let code, _, _): return "temporary \(code)"
     case .permanentFailure(let code, _): return "permanent \(code)"
+    case .unknown(let code, _): return "unknown \(code)"
     }
   }
 
@@ -27,9 +29,9 @@ import Testing
       ("+150055500010", nil, "accepted"),
       ("+8613800138000", "+15005550001", "permanent 21212"),
       ("+8613800138000", "+15005550007", "permanent 21606"),
-      ("+8613800138000", "+15005550008", "temporary 21611"),
+      ("+8613800138000", "+15005550008", "throttled 21611"),
       ("+8613800138000", "+15005550006", "accepted"),
-      ("+15005550002", "+15005550008", "temporary 21611"),
+      ("+15005550002", "+15005550008", "throttled 21611"),
       ("+15005550002", "+15005550006", "permanent 21612"),
     ] as [(String, String?, String)]
   )

@@ -1,4 +1,5 @@
 import MessageQueue
+import Synchronization
 import Testing
 import Worker
 
@@ -12,21 +13,25 @@ import Worker
     let name = "stub"
     let answer: @Sendable (TextMessage, Int) async throws -> GatewayAnswer
 
-    func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
-      try await answer(message, attempt)
+    func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
+      try await answer(message, attempt.number)
     }
   }
 
   private func handle(
     _ payload: String = payload,
     now: Int64 = 0,
+    times: [Int64] = [],
     history: MessageHistory = MessageHistory(),
     showNumbers: Bool = false,
     answer: @escaping @Sendable (TextMessage, Int) async throws -> GatewayAnswer
   ) async -> (outcome: Outcome, fields: [String: String]) {
     let handler = SMSHandler(gateway: StubGateway(answer: answer), defaultCountryCode: "86", showNumbers: showNumbers)
     let claimed = ClaimedMessage(queue: "sms", claimID: "life-1", history: history, payload: Array(payload.utf8))
-    let handled = await handler.handle(claimed, now: now)
+    // Each look at the clock takes the next of the times.
+    let clock = Mutex(times)
+    let tenure = Tenure(holds: { true }, now: { clock.withLock { $0.isEmpty ? now : $0.removeFirst() } })
+    let handled = await handler.handle(claimed, during: tenure)
     var line: LogFields = ["id": .text(handled.id)]
     handled.appendFields(&line)
     let fields = line.list.map { ($0.name, "\($0.value)") }
@@ -65,7 +70,7 @@ import Worker
       Issue.record("sent")
       return .accepted(providerID: "", segments: 0)
     }
-    #expect(outcome == .dead(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text'"))
+    #expect(outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text'"))
     #expect(fields["id"] == "life-1")
     #expect(fields["code"] == "missing_field")
   }
@@ -82,21 +87,34 @@ import Worker
     #expect(fields["expires_at"] == "1970-01-01T00:00:01Z")
   }
 
-  @Test("A temporary failure is tried again when the gateway says, a permanent one never")
+  @Test("What a gateway says of a failure stays what it said")
   func failures() async {
     let (temporary, fields) = await handle { _, _ in
-      .temporaryFailure(code: "throttled", reason: "slow down", retryAfter: .seconds(2))
+      .temporaryFailure(code: "system_error", reason: "sorry", retryAfter: .seconds(2))
     }
-    #expect(temporary == .retry(reason: "throttled: slow down", after: .seconds(2)))
-    #expect(fields["code"] == "throttled")
+    #expect(temporary == .retry(reason: "system_error: sorry", after: .seconds(2)))
+    #expect(fields["code"] == "system_error")
+    let (throttled, _) = await handle { _, _ in .throttled(code: "429", reason: "slow down", retryAfter: .seconds(2)) }
+    #expect(throttled == .throttled(reason: "429: slow down", after: .seconds(2)))
     let (permanent, _) = await handle { _, _ in .permanentFailure(code: "21211", reason: "invalid") }
-    #expect(permanent == .dead(reason: "21211: invalid"))
+    #expect(permanent == .refused(reason: "21211: invalid"))
+    let (unknown, unknownFields) = await handle { _, _ in .unknown(code: "timeout", reason: "no answer") }
+    #expect(unknown == .unknown(reason: "timeout: no answer"))
+    #expect(unknownFields["code"] == "timeout")
   }
 
-  @Test("A lost answer is tried again, and a cancelled send is unfinished")
+  @Test("A message that was not handed over has expired meanwhile, or goes back as it was")
+  func notHandedOver() async {
+    let (expired, _) = await handle(times: [999, 1000]) { _, _ in throw NotHandedOver() }
+    #expect(expired == .expired)
+    let (untouched, _) = await handle(times: [998, 999]) { _, _ in throw NotHandedOver() }
+    #expect(untouched == .notStarted)
+  }
+
+  @Test("After a lost answer it is not known whether it was sent, and a cancelled send is unfinished")
   func thrown() async {
     let (lost, fields) = await handle { _, _ in throw GatewayConnectionLost() }
-    #expect(lost == .retry(reason: "no_answer: \(GatewayConnectionLost())", after: nil))
+    #expect(lost == .unknown(reason: "no_answer: \(GatewayConnectionLost())"))
     #expect(fields["code"] == "no_answer")
     let (cancelled, _) = await handle { _, _ in throw CancellationError() }
     #expect(cancelled == .unfinished)

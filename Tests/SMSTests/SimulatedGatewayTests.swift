@@ -70,7 +70,7 @@ import Testing
     let throttling = SimulatedGateway(options { $0.throttleRatio = 1 })
     #expect(
       try await throttling.send(.sample(), attempt: 1)
-        == .temporaryFailure(code: "throttled", reason: "simulated throttling", retryAfter: .seconds(1))
+        == .throttled(code: "throttled", reason: "simulated throttling", retryAfter: .seconds(1))
     )
 
     let refusing = SimulatedGateway(options { $0.permanentRatio = 1 })
@@ -164,7 +164,7 @@ import Testing
     let gateway = SimulatedGateway(options { $0.maxPerSecond = 20 }, clock: clock)
     func send() async throws -> GatewayAnswer { try await gateway.send(.sample(), attempt: 1) }
     func throttled(_ milliseconds: Int) -> GatewayAnswer {
-      .temporaryFailure(
+      .throttled(
         code: "throttled",
         reason: "too many messages a second",
         retryAfter: .milliseconds(milliseconds)

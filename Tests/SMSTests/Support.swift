@@ -17,6 +17,13 @@ struct SeededGenerator: RandomNumberGenerator {
   }
 }
 
+extension Gateway {
+  /// A try that nothing ends.
+  func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
+    try await send(message, attempt: Attempt(attempt))
+  }
+}
+
 extension TextMessage {
   static func sample(
     to: String = "+8613800138000",

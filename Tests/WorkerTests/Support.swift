@@ -16,7 +16,7 @@ final class TestHandler: MessageHandler {
   /// The payloads in the order in which they were handled.
   var handled: [String] { started.withLock { $0 } }
 
-  func handle(_ message: ClaimedMessage, now: Int64) async -> HandledMessage {
+  func handle(_ message: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
     started.withLock { $0.append(message.text) }
     return HandledMessage(await outcome(message), id: message.text)
   }

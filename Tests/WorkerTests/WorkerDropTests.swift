@@ -46,7 +46,7 @@ import Testing
   func dropped() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let worker = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") }) {
+    let worker = RunningWorker([queue], on: server, TestHandler { _ in .refused(reason: "bad") }) {
       $0.deadLetters = DeadLetterBounds(count: 1, age: nil)
       $0.concurrency = 1
     }
@@ -68,7 +68,7 @@ import Testing
   func old() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let grave = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") })
+    let grave = RunningWorker([queue], on: server, TestHandler { _ in .refused(reason: "bad") })
     try await queue.push("first")
     try await eventually("it is dead") { try await queue.queue.inspect().dead == 1 }
     await grave.stop()
@@ -77,7 +77,7 @@ import Testing
       $0.lease = .milliseconds(900)
     }
     try await eventually("it fell off") { try await queue.counter("dead_dropped") == 1 }
-    let other = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") }, name: "other") {
+    let other = RunningWorker([queue], on: server, TestHandler { _ in .refused(reason: "bad") }, name: "other") {
       $0.deadLetters = DeadLetterBounds(count: nil, age: nil)
     }
     worker.control.advance(to: .quiet)
@@ -96,7 +96,7 @@ import Testing
       let queue = TestQueue(on: server)
       let output = Output()
       output.state.withLock { ($0.isStalled, $0.isFull) = (!isFull, isFull) }
-      let handler = TestHandler { _ in .dead(reason: "bad") }
+      let handler = TestHandler { _ in .refused(reason: "bad") }
       let worker = RunningWorker([queue], on: server, handler, output: output) {
         $0.deadLetters = DeadLetterBounds(count: 1, age: nil)
         $0.lease = .milliseconds(400)
@@ -121,7 +121,7 @@ import Testing
   func pushed(canDrop: Bool) async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let grave = RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") })
+    let grave = RunningWorker([queue], on: server, TestHandler { _ in .refused(reason: "bad") })
     try await queue.push((0..<250).map { "dead\($0)" })
     try await eventually("all are dead") { try await queue.queue.inspect().dead == 250 }
     await grave.stop()
@@ -154,7 +154,7 @@ import Testing
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     let workers = (0..<3).map { number in
-      RunningWorker([queue], on: server, TestHandler { _ in .dead(reason: "bad") }, name: "w\(number)") {
+      RunningWorker([queue], on: server, TestHandler { _ in .refused(reason: "bad") }, name: "w\(number)") {
         $0.deadLetters = DeadLetterBounds(count: 10, age: nil)
         $0.concurrency = 20
       }

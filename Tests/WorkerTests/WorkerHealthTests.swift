@@ -102,7 +102,7 @@ import Testing
       let handler = TestHandler { message in
         switch Int.random(in: 0..<10) {
         case 0: .retry(reason: "later", after: nil)
-        case 1: .dead(reason: "bad")
+        case 1: .refused(reason: "bad")
         case 2: .expired
         default: .sent
         }

@@ -79,7 +79,7 @@ import Testing
     let worker = RunningWorker(
       [broken, sound],
       on: server,
-      TestHandler { $0.text == "m1" ? .dead(reason: "bad") : .sent }
+      TestHandler { $0.text == "m1" ? .refused(reason: "bad") : .sent }
     )
     try await eventually("it says so") { worker.log.count("queue-error") == 1 }
     try await sound.push("m2")
@@ -104,7 +104,7 @@ import Testing
       if message.text.hasPrefix("first") { _ = await gate.pass() }
       try? await Task.sleep(for: .milliseconds(20))
       inHand.withLock { $0.now -= 1 }
-      return message.text.hasPrefix("first") ? .dead(reason: "bad") : .sent
+      return message.text.hasPrefix("first") ? .refused(reason: "bad") : .sent
     }
     let first = (1...5).map { "first\($0)" }
     let then = (1...20).map { "then\($0)" }

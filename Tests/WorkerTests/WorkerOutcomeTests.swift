@@ -53,7 +53,7 @@ import Testing
   func expiredAndDead() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let handler = TestHandler { $0.text == "old" ? .expired : .dead(reason: "invalid number") }
+    let handler = TestHandler { $0.text == "old" ? .expired : .refused(reason: "invalid number") }
     let worker = RunningWorker([queue], on: server, handler)
     try await queue.push("old", "bad")
     try await queue.drained()

@@ -83,12 +83,12 @@ package final class CommandGateway: Gateway {
   /// - Returns: the program's answer; the temporary failure `gateway_down` when the message was not handed over, and so
   ///   was not sent.
   /// - Throws: ``GatewayNoAnswer``; `CancellationError`, after which the program may have sent the message all the same.
-  package func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
+  package func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
     let ref = state.withLock { state in
       state.lastRef += 1
       return state.lastRef
     }
-    let line = ProgramRequest.line(ref: ref, message, attempt: attempt)
+    let line = ProgramRequest.line(ref: ref, message, attempt: attempt.number)
     return try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
         submit(

@@ -78,19 +78,25 @@ struct SendCommand: AsyncParsableCommand {
     )
     var failure: Failure?
     do {
-      switch try await gateway.send(message, attempt: 1) {
+      switch try await gateway.send(message, attempt: Attempt(1)) {
       case .accepted(let providerID, let segments):
         result.providerId = providerID
         result.segments = segments
+      case .throttled(let code, let reason, _):
+        (result.status, result.code, result.reason) = ("throttled", code, reason)
+        failure = Failure("not sent: \(reason) (\(code)); the gateway asks to slow down, try again later", .tempFail)
       case .temporaryFailure(let code, let reason, _):
         (result.status, result.code, result.reason) = ("temporary-failure", code, reason)
         failure = Failure("not sent: \(reason) (\(code)); it may work later", .tempFail)
       case .permanentFailure(let code, let reason):
         (result.status, result.code, result.reason) = ("permanent-failure", code, reason)
         failure = Failure("not sent: \(reason) (\(code)); it will not work later either", .dataError)
+      case .unknown(let code, let reason):
+        (result.status, result.code, result.reason) = ("unknown", code, reason)
+        failure = Failure("\(reason) (\(code)): the message may have been sent or not", .tempFail)
       }
     } catch {
-      (result.status, result.reason) = ("unknown", "\(error)")
+      (result.status, result.code, result.reason) = ("unknown", "no_answer", "\(error)")
       failure = Failure("the gateway did not answer (\(error)): the message may have been sent or not", .tempFail)
     }
     if json {

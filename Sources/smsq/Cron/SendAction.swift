@@ -15,12 +15,15 @@ struct SendAction {
       history: MessageHistory(id: row.idempotencyKey, failures: row.attempt - 1),
       payload: row.parameters
     )
-    switch await handler.handle(message, now: ProcessDatabase.now()).outcome {
+    let tenure = Tenure(holds: { true }, now: { ProcessDatabase.now() })
+    switch await handler.handle(message, during: tenure).outcome {
     case .sent: return RowOutcome(.done)
     case .expired: return RowOutcome(.expired(reason: "its expires_at was over before it could be sent"))
-    case .retry(let reason, let after): return RowOutcome(.retry(reason: reason, after: after))
-    case .dead(let reason): return RowOutcome(.dead(reason: reason))
-    case .unfinished: return RowOutcome(.interrupted)
+    case .throttled(let reason, let after), .retry(let reason, let after):
+      return RowOutcome(.retry(reason: reason, after: after))
+    case .unknown(let reason): return RowOutcome(.retry(reason: reason, after: nil))
+    case .refused(let reason), .invalid(let reason): return RowOutcome(.dead(reason: reason))
+    case .unfinished, .notStarted: return RowOutcome(.interrupted)
     }
   }
 }

@@ -19,7 +19,7 @@ struct RecordingGateway: Gateway {
 
   var name: String { simulator.name }
 
-  func send(_ message: TextMessage, attempt: Int) async throws -> GatewayAnswer {
+  func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
     do {
       let answer = try await simulator.send(message, attempt: attempt)
       guard case .accepted = answer else { return answer }
