@@ -19,6 +19,7 @@ package final class SimulatedGateway: Gateway {
   package struct Ledger: Sendable, Equatable {
     /// Taken, those included whose answer was dropped.
     package var accepted = 0
+    /// Refused because too many came.
     package var throttled = 0
     package var temporary = 0
     package var permanent = 0
