@@ -69,6 +69,8 @@ package struct ClaimedRow: Sendable, Equatable {
 package struct RowOutcome: Sendable, Equatable {
   package enum Result: Sendable, Equatable {
     case done
+    /// Not done, through no fault of the row's: the try does not count. `after` is the least time to wait.
+    case putOff(reason: String, after: Duration)
     /// Too late to be of use, and not done.
     case expired(reason: String)
     /// It may work later. `after` is the least time to wait, where somebody named one.

@@ -167,6 +167,11 @@ extension ProcessRun {
       (record.state, record.dueAt) = (.waiting, options.now() + Int64(delay / .milliseconds(1)))
       return (record, .retry(row.id, reason: reason, after: delay))
 
+    case .putOff(let reason, let after):
+      (record.state, record.wasTried, record.error) = (.waiting, false, reason)
+      record.dueAt = options.now() + Int64(after / .milliseconds(1))
+      return (record, .retry(row.id, reason: reason, after: after))
+
     case .dead(let reason):
       (record.state, record.error) = (.dead, reason)
       return (record, .dead(row.id, reason: reason))

@@ -10,13 +10,16 @@ final class Dispatcher: Sendable {
     let lease: LeaseClock
     let finished: FinishedBox
     let tenure: Tenure
+    let claimedAt = ContinuousClock.now
 
     /// - Parameter now: Redis' time at the claim, Unix ms.
     init(lease: LeaseClock, finished: FinishedBox, now: Int64) {
       self.lease = lease
       self.finished = finished
-      let claimedAt = ContinuousClock.now
-      tenure = Tenure(holds: { lease.holds }, now: { now + (ContinuousClock.now - claimedAt).milliseconds })
+      tenure = Tenure(
+        holds: { lease.holds },
+        now: { [claimedAt] in now + (ContinuousClock.now - claimedAt).milliseconds }
+      )
     }
   }
 
@@ -25,6 +28,8 @@ final class Dispatcher: Sendable {
   private let logger: Logger
   /// Called when there is something to settle again.
   private let ring: @Sendable () -> Void
+  /// How much the gateway bears.
+  let watch: GatewayWatch
   private let lanes: Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)>
   private let givenBack = Atomic(0)
 
@@ -38,6 +43,11 @@ final class Dispatcher: Sendable {
     self.options = options
     self.logger = logger
     self.ring = ring
+    watch = GatewayWatch(
+      longestBackoff: options.backoff.max,
+      logger: logger,
+      startFields: handler.startFields
+    )
     lanes = Lanes(lowWater: options.concurrency / 2, runsLow: ring) {
       await $0.dispatcher.dispatch($0.message, $0.claims)
     }
@@ -51,6 +61,7 @@ final class Dispatcher: Sendable {
   var givenBackCount: Int { givenBack.load(ordering: .relaxed) }
 
   func start(_ messages: [ClaimedMessage], _ claims: Claims) {
+    watch.began(messages.count)
     lanes.add(messages.map { ($0, claims, self) })
   }
 
@@ -60,19 +71,40 @@ final class Dispatcher: Sendable {
   private func dispatch(_ message: ClaimedMessage, _ claims: Claims) async {
     let mayBegin = claims.lease.holds && !Task.isCancelled
     let handled = mayBegin ? await handler.handle(message, during: claims.tenure) : nil
+    let verdict = watch.note(handled, begun: claims.claimedAt)
     let finished = Finished(
-      settlement: settlement(of: message, handled),
+      settlement: settlement(of: message, handled, verdict),
       lease: claims.lease,
       messageID: handled?.id ?? message.assignedID
     )
+    let isNews = claims.finished.put(finished)
+    if verdict.holdsBack { takeBack() }
     // In this order: either this sees that the lanes run low, or they do so later and ring then.
-    if claims.finished.put(finished), !hasPlenty { ring() }
+    if isNews, !hasPlenty || verdict.holdsBack { ring() }
+  }
+
+  /// Has what was not begun go back as it was: other workers may have more luck with their gateways.
+  private func takeBack() {
+    // All of a queue's at once, so that they go back in one turn and stand in their old order.
+    let batches = Dictionary(grouping: lanes.takeWaiting()) { ObjectIdentifier($0.claims.finished) }
+    for batch in batches.values {
+      batch[0].claims.finished.put(
+        batch.map { message, claims, _ in
+          let settlement = Settlement(claimID: message.claimID, .back(message.element()))
+          return Finished(settlement: settlement, lease: claims.lease, messageID: message.assignedID)
+        }
+      )
+    }
   }
 
   /// What an outcome means for the queue, and the line that says so.
   ///
   /// - Parameter handled: nil when the message was never started.
-  private func settlement(of message: ClaimedMessage, _ handled: HandledMessage?) -> Settlement {
+  private func settlement(
+    of message: ClaimedMessage,
+    _ handled: HandledMessage?,
+    _ verdict: GatewayWatch.Verdict
+  ) -> Settlement {
     guard let handled, handled.outcome != .notStarted else {
       if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
       return Settlement(claimID: message.claimID, .back(message.element()))
@@ -96,18 +128,24 @@ final class Dispatcher: Sendable {
       logger.notice("expired", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .expired)
 
-    case .throttled(let reason, let after), .retry(let reason, let after):
-      return retry(message, reason, after: after, fields())
+    case .throttled(let reason, _):
+      return putOff(message, reason, verdict.after ?? .zero, failures: 0, fields())
+
+    case .retry(let reason, let after):
+      return retry(message, reason, after: after, verdict, fields())
 
     case .unknown(let reason):
-      return retry(message, reason, after: nil, fields())
+      if options.onUnknown == .hold {
+        return bury(message, "unknown: it may have been sent: \(reason)", failures: 1, fields())
+      }
+      return retry(message, reason, after: nil, verdict, fields())
 
     case .refused(let reason), .invalid(let reason):
       return bury(message, reason, failures: 0, fields())
 
     case .notStarted, .unfinished:
       givenBack.add(1, ordering: .relaxed)
-      if options.afterCrash == .hold {
+      if options.afterCrash == .hold || options.onUnknown == .hold {
         return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
       }
       logger.warning("given-back", metadata: fields().metadata)
@@ -119,18 +157,29 @@ final class Dispatcher: Sendable {
     _ message: ClaimedMessage,
     _ reason: String,
     after: Duration?,
+    _ verdict: GatewayWatch.Verdict,
     _ fields: LogFields
   ) -> Settlement {
     let failures = message.history.failures + 1
-    if failures >= options.maxAttempts {
+    if verdict.counts && failures >= options.maxAttempts {
       return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields)
     }
     let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
+    return putOff(message, reason, delay, failures: verdict.counts ? 1 : 0, fields)
+  }
+
+  private func putOff(
+    _ message: ClaimedMessage,
+    _ reason: String,
+    _ delay: Duration,
+    failures: Int,
+    _ fields: LogFields
+  ) -> Settlement {
     var fields = fields
     fields.append("reason", .text(reason))
     fields.append("retry_in_ms", .number(Int(delay.milliseconds)))
     logger.notice("retry", metadata: fields.metadata)
-    return Settlement(claimID: message.claimID, .retry(message.element(failures: 1), after: delay))
+    return Settlement(claimID: message.claimID, .retry(message.element(failures: failures), after: delay))
   }
 
   private func bury(

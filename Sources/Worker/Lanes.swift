@@ -88,6 +88,14 @@ final class Lanes<Message: Sendable>: Sendable {
     return true
   }
 
+  /// Takes back what has not been begun, in the order in which it would have been.
+  func takeWaiting() -> [Message] {
+    state.withLock { state in
+      defer { state.waiting = [] }
+      return state.waiting.reversed()
+    }
+  }
+
   /// Cancels the tasks of all jobs, those that come later too.
   func cancel() {
     let tasks = state.withLock { state in

@@ -127,6 +127,9 @@ final class FinishedBox: Sendable {
     }
   }
 
+  /// Puts in what belongs together: the loop takes all of it at once.
+  func put(_ finished: [Finished]) { contents.withLock { $0 += finished } }
+
   func takeAll() -> [Finished] {
     contents.withLock { contents in
       defer { contents = [] }

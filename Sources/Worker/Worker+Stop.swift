@@ -115,7 +115,7 @@ extension RedisError {
 }
 
 extension Duration {
-  fileprivate var inSeconds: String {
+  var inSeconds: String {
     let milliseconds = self.milliseconds
     let fraction = String(milliseconds % 1000 + 1000).dropFirst()
     return "\(milliseconds / 1000).\(fraction)s"

@@ -26,7 +26,7 @@ extension Worker {
         if other === session { break }
       }
     }
-    return max(0, options.concurrency - taken)
+    return max(0, min(options.concurrency - taken, dispatcher.watch.allowance()))
   }
 
   /// A suspect is next in the queue, and nothing but full hands keeps it there.
@@ -73,8 +73,10 @@ extension Worker {
       turn = unanswered
     } else {
       let request = claimRequest(session)
-      // It may be more than a turn's worth.
-      if abortUntil != nil { session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID } }
+      // It may be more than a turn's worth, and what goes back is to stand in its old order.
+      if abortUntil != nil || session.unsettled.count > Self.mostSettledPerTurn {
+        session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID }
+      }
       turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
       session.unsettled.removeFirst(turn.settling.count)
     }
@@ -193,7 +195,8 @@ extension Worker {
     let isSuspect = messages.contains { $0.history.crashes >= options.suspectAfter }
     // Where an answer was long in coming, others may have been given its room.
     let hasRoom = inHand + messages.count <= options.concurrency && !hasSuspect && (!isSuspect || inHand == 0)
-    guard mayStart && hasRoom else { return giveBack(messages, session) }
+    // The gateway may have asked to slow down since the claim was sent.
+    guard mayStart && hasRoom && dispatcher.watch.allowance() > 0 else { return giveBack(messages, session) }
     inHand += messages.count
     hasSuspect = isSuspect
     let claims = Dispatcher.Claims(lease: session.lease, finished: session.finished, now: now)

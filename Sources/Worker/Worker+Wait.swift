@@ -21,6 +21,11 @@ extension Worker {
   /// Where that can only be a message for the only queue, the loop blocks in the wait itself: no other thread has to be
   /// woken between push and dispatch. A stop cuts that short; all else that may ring has time until the wait is over.
   func rest() async {
+    // What the gateway holds back is claimed when it may be.
+    if let next = dispatcher.watch.next(), next != ringsForGatewayAt {
+      ringsForGatewayAt = next
+      ring(after: next - .now)
+    }
     guard let session = sessions.first, let bell = session.idleBell, mayBlock(session) else {
       return await control.bell.heard()
     }

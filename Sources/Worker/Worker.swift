@@ -54,6 +54,8 @@ package actor Worker {
   var drainUntil: ContinuousClock.Instant?
   var abortUntil: ContinuousClock.Instant?
   var successor: WorkerLife?
+  /// When the loop is rung for, because the gateway bears more then.
+  var ringsForGatewayAt: ContinuousClock.Instant?
 
   /// - Parameters:
   ///   - queues: in the order of their priority, the most urgent first.

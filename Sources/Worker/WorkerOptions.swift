@@ -2,10 +2,11 @@ import MessageQueue
 
 /// How a worker behaves. The defaults are those of `smsq worker`.
 package struct WorkerOptions: Sendable {
-  package enum AfterCrash: String, Sendable, CaseIterable {
-    /// What a crashed worker held is sent again; some of it may have been sent already.
+  /// What becomes of a message that may have been sent, or not.
+  package enum MayBeSent: String, Sendable, CaseIterable {
+    /// It is sent again, perhaps for the second time.
     case resend
-    /// What a crashed worker held goes to the dead letters as `unknown`, for a person to decide.
+    /// It goes to the dead letters as `unknown`, for a person to decide.
     case hold
   }
 
@@ -26,7 +27,10 @@ package struct WorkerOptions: Sendable {
   /// Crashes after which a message is handled alone: one more, and it must be clear that it was this one's.
   var suspectAfter: Int { max(1, maxCrashes - 1) }
   package var backoff = Backoff(base: .seconds(2), max: .seconds(600))
-  package var afterCrash = AfterCrash.resend
+  /// For what a crashed worker held, and what is cut short by a stop.
+  package var afterCrash = MayBeSent.resend
+  /// For what the gateway did not answer, or cannot say, and what is cut short by a stop.
+  package var onUnknown = MayBeSent.resend
   /// How many replicas Redis should have online: a worker that finds fewer warns of it.
   package var replicas = 0
   package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))

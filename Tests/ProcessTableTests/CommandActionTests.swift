@@ -32,7 +32,9 @@ import Testing
 
   private func reason(_ outcome: RowOutcome) -> String {
     switch outcome.result {
-    case .retry(let reason, _), .dead(let reason), .expired(let reason), .unavailable(let reason): reason
+    case .retry(let reason, _), .putOff(let reason, _), .dead(let reason), .expired(let reason),
+      .unavailable(let reason):
+      reason
     case .done, .interrupted: ""
     }
   }

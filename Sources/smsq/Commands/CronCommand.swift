@@ -63,6 +63,7 @@ struct CronCommand: AsyncParsableCommand {
   @OptionGroup var redis: RedisOptions
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var unknownOption: UnknownOption
   @OptionGroup var outboxOptions: OutboxOptions
 
   @Flag(name: .shortAndLong, help: "Say what became of each row.")
@@ -97,11 +98,12 @@ struct CronCommand: AsyncParsableCommand {
     defer { signals.cancel() }
     let log = EventLog(format: .text, level: .warning, descriptor: STDERR_FILENO)
     defer { log.flush() }
+    let logger = Logger(label: "smsq") { _ in log }
     let summary = try await gatewayOptions.withGateway(
       recordingIn: outboxOptions.outbox ? table.database : nil,
-      logger: Logger(label: "smsq") { _ in log }
+      logger: logger
     ) { gateway in
-      let run = ProcessRun(table, handler: actions(gateway), options: options, control: control) {
+      let run = ProcessRun(table, handler: actions(gateway, logger), options: options, control: control) {
         report.note($0)
       }
       do {
@@ -117,14 +119,16 @@ struct CronCommand: AsyncParsableCommand {
     if summary.retried + summary.interrupted + summary.lost > 0 { throw ExitCode.tempFail }
   }
 
-  private func actions(_ gateway: any Gateway) -> RowActions {
+  private func actions(_ gateway: any Gateway, _ logger: Logger) -> RowActions {
     RowActions(
       send: SendAction(
         handler: SMSHandler(
           gateway: gateway,
           defaultCountryCode: country.defaultCountryCode,
           showNumbers: false
-        )
+        ),
+        watch: GatewayWatch(longestBackoff: backoffMax, logger: logger, startFields: ["gateway": "\(gateway.name)"]),
+        onUnknown: unknownOption.onUnknown
       ),
       command: CommandAction(timeout: timeout),
       queue: QueueAction(connection: redis.connection(), defaultCountryCode: country.defaultCountryCode)

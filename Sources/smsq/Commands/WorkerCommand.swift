@@ -70,7 +70,7 @@ struct WorkerCommand: AsyncParsableCommand {
   var backoffMax: Duration = .seconds(600)
 
   @Option(help: "What a crashed worker held: send it again, or hold it among the dead letters.")
-  var afterCrash = WorkerOptions.AfterCrash.resend
+  var afterCrash = WorkerOptions.MayBeSent.resend
 
   @Option(help: ArgumentHelp("Most dead letters to keep; 0 for no bound.", valueName: "number"))
   var deadMax = 100_000
@@ -86,6 +86,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var gatewayOptions: GatewayOptions
+  @OptionGroup var unknownOption: UnknownOption
   @OptionGroup var outboxOptions: OutboxOptions
   @OptionGroup var databaseOptions: DatabaseOptions
   @OptionGroup var logOptions: LogOptions
@@ -163,6 +164,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.maxCrashes = maxCrashes
     options.backoff = Backoff(base: backoffBase, max: backoffMax)
     options.afterCrash = afterCrash
+    options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
@@ -179,8 +181,6 @@ struct WorkerCommand: AsyncParsableCommand {
     return "\(host.isEmpty ? "host" : host)-\(getpid())"
   }
 }
-
-extension WorkerOptions.AfterCrash: ExpressibleByArgument {}
 
 extension PayloadFormat: ExpressibleByArgument {}
 

@@ -43,7 +43,8 @@ final class CronReport: Sendable {
     switch event {
     case .done(let id): "row \(id) is done"
     case .expired(let id, let reason): "row \(id) has expired: \(reason.printable)"
-    case .retry(let id, let reason, let after): "row \(id) failed, next try in \(after.argument): \(reason.printable)"
+    case .retry(let id, let reason, let after):
+      "row \(id) is not done, next try in \(after.argument): \(reason.printable)"
     case .dead(let id, let reason): "row \(id) is dead: \(reason.printable)"
     case .recovered(let id, .queue):
       "row \(id) was in the hands of a run that was killed; it is not pushed twice"

@@ -1,0 +1,185 @@
+import Logging
+import MessageQueue
+import Synchronization
+
+/// Watches what the gateway answers, and says how many messages may be begun: all, as long as it neither throttles nor
+/// fails. Then it costs a message one look at a flag.
+///
+/// Handlers report to it as they finish, each on its own thread: what is not begun yet must be held back at once, and a
+/// failure that is the gateway's must be known as such before it is counted against the message.
+package final class GatewayWatch: Sendable {
+  package typealias Instant = ContinuousClock.Instant
+
+  private struct State {
+    var pace = Pace()
+    var health = GatewayHealth()
+    /// How often messages were throttled that are on their way back. One that is refused again and again, because its
+    /// sender's queue is full for instance, must not hold up all others.
+    var throttled: [String: Int] = [:]
+    var saidThrottled = false
+
+    mutating func allowance(now: Instant) -> Int { min(pace.allowance(now: now), health.allowance(now: now)) }
+  }
+
+  /// What an answer means for the message, and for those that have not begun.
+  package struct Verdict: Sendable, Equatable {
+    /// Whether a failure counts as one of the message's.
+    package var counts = true
+    /// The least time before a throttled message is tried again.
+    package var after: Duration?
+    /// Nothing that has not begun may begin now.
+    package var holdsBack = false
+  }
+
+  /// So many throttled messages are remembered: bounds the memory, and forgets a few too early.
+  private static let mostRemembered = 10_000
+
+  private let logger: Logger
+  private let startFields: Logger.Metadata
+  private let state = Mutex(State())
+  /// False while the gateway takes everything and nothing has failed.
+  private let isAttentive = Atomic(false)
+
+  private let longestBackoff: Duration
+
+  /// - Parameters:
+  ///   - longestBackoff: what a message waits at most that is throttled again and again, where the gateway names no longer
+  ///     time.
+  ///   - startFields: go into each line, such as `gateway`.
+  package init(longestBackoff: Duration, logger: Logger, startFields: Logger.Metadata) {
+    self.longestBackoff = longestBackoff
+    self.logger = logger
+    self.startFields = startFields
+  }
+
+  /// How many messages may be begun now.
+  func allowance() -> Int {
+    guard isAttentive.load(ordering: .relaxed) else { return .max }
+    let now = ContinuousClock.now
+    let (allowance, isOver) = locked { state in
+      let allowance = state.allowance(now: now)
+      let isOver = state.saidThrottled && state.pace.isOpen
+      if isOver { state.saidThrottled = false }
+      return (allowance, isOver)
+    }
+    if isOver { logger.notice("gateway-unthrottled", metadata: startFields) }
+    return allowance
+  }
+
+  /// Takes the right to begin one message, where it may be begun now.
+  package func beginsOne() -> Bool {
+    guard isAttentive.load(ordering: .relaxed) else { return true }
+    let now = ContinuousClock.now
+    return locked { state in
+      guard state.allowance(now: now) > 0 else { return false }
+      state.pace.began(1)
+      state.health.began(1)
+      return true
+    }
+  }
+
+  /// Whether every try fails at present, whatever the message.
+  package var isLost: Bool { state.withLock { $0.health.isLost } }
+
+  /// Messages were begun.
+  func began(_ count: Int) {
+    guard isAttentive.load(ordering: .relaxed) else { return }
+    state.withLock { state in
+      state.pace.began(count)
+      state.health.began(count)
+    }
+  }
+
+  /// When to ask again, where less may be begun now than is wanted; nil where nothing is held back.
+  package func next() -> Instant? {
+    guard isAttentive.load(ordering: .relaxed) else { return nil }
+    let now = ContinuousClock.now
+    return state.withLock { state in
+      // Where a probe is under way, its answer is the next to come, and that wakes the loop by itself.
+      if state.health.isLost { return state.health.nextProbe.map { max($0, state.pace.next(now: now) ?? $0) } }
+      return state.pace.next(now: now)
+    }
+  }
+
+  /// Takes note of what became of a message.
+  ///
+  /// - Parameters:
+  ///   - handled: nil where it was not begun.
+  ///   - begun: when it was begun, or its batch.
+  package func note(_ handled: HandledMessage?, begun: Instant) -> Verdict {
+    switch handled?.outcome {
+    case .sent, .refused:
+      if isAttentive.load(ordering: .relaxed), let handled { answered(handled.id, begun) }
+      return Verdict()
+    case .throttled(let reason, let after): return throttled(handled?.id ?? "", reason, after, begun)
+    case .retry(let reason, _), .unknown(let reason): return failed(handled?.id ?? "", reason, begun)
+    case .expired, .invalid, .notStarted, .unfinished, nil:
+      if isAttentive.load(ordering: .relaxed) {
+        state.withLock { $0.health.wasNotTried(begun: begun, now: .now) }
+      }
+      return Verdict()
+    }
+  }
+
+  private func answered(_ id: String, _ begun: Instant) {
+    let now = ContinuousClock.now
+    let outage = locked { state in
+      if !state.throttled.isEmpty { state.throttled[id] = nil }
+      state.pace.accepted(begun: begun, now: now)
+      let outage = state.health.answered(now: now)
+      if outage != nil { state.pace.comeBack(now: now) }
+      return outage
+    }
+    if let outage { logBack(outage) }
+  }
+
+  private func throttled(_ id: String, _ reason: String, _ after: Duration?, _ begun: Instant) -> Verdict {
+    let now = ContinuousClock.now
+    let (isNews, hold, delay, outage) = locked { state in
+      let isNews = !state.saidThrottled
+      state.saidThrottled = true
+      state.pace.throttled(begun: begun, after: after, now: now)
+      let hold = state.pace.heldUntil.map { $0 - now } ?? .zero
+      if state.throttled.count >= Self.mostRemembered { state.throttled = [:] }
+      let count = state.throttled[id, default: 0]
+      state.throttled[id] = count + 1
+      let delay = min(hold * (1 << min(count, 20)), max(hold, longestBackoff))
+      // It is there, whatever else it says.
+      return (isNews, hold, delay, state.health.answered(now: now))
+    }
+    if let outage { logBack(outage) }
+    if isNews {
+      log(.notice, "gateway-throttled", ["reason": "\(reason)", "pause_in_ms": "\(hold.milliseconds)"])
+    }
+    return Verdict(counts: false, after: delay, holdsBack: true)
+  }
+
+  private func failed(_ id: String, _ reason: String, _ begun: Instant) -> Verdict {
+    let now = ContinuousClock.now
+    let verdict = locked { $0.health.failed(id, begun: begun, now: now) }
+    if verdict == .lost {
+      log(
+        .error,
+        "gateway-lost",
+        ["reason": "\(reason)", "hint": "every try fails; one message now and then is tried"]
+      )
+    }
+    return Verdict(counts: verdict == .counts, holdsBack: verdict == .lost)
+  }
+
+  /// Changes the state, and notes whether answers must be looked at from now on.
+  private func locked<Result>(_ body: (inout State) -> Result) -> Result {
+    state.withLock { state in
+      let result = body(&state)
+      if state.pace.isOpen { state.throttled = [:] }
+      isAttentive.store(!state.pace.isOpen || !state.health.isWell, ordering: .relaxed)
+      return result
+    }
+  }
+
+  private func logBack(_ outage: Duration) { log(.notice, "gateway-back", ["after": "\(outage.inSeconds)"]) }
+
+  private func log(_ level: Logger.Level, _ event: Logger.Message, _ fields: Logger.Metadata) {
+    logger.log(level: level, event, metadata: startFields.merging(fields) { $1 })
+  }
+}
