@@ -12,7 +12,8 @@ struct HelpTests {
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
       "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "payload",
       "default-country-code", "gateway", "gateway-timeout", "sim-latency", "sim-fail", "sim-throttle", "sim-reject",
-      "sim-drop", "sim-rate", "sim-seed", "outbox", "database", "log-format", "log-level", "show-numbers",
+      "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level",
+      "show-numbers",
     ],
     "send": [
       "to", "text", "from", "id", "default-country-code", "gateway", "gateway-timeout", "sim-latency", "sim-fail",
@@ -26,7 +27,8 @@ struct HelpTests {
     "cron": [
       "database", "processes", "limit", "max-runtime", "every", "timeout", "lease", "max-attempts", "max-crashes",
       "backoff-base", "backoff-max", "redis", "default-country-code", "gateway", "gateway-timeout", "sim-latency",
-      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "outbox", "verbose", "json",
+      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "verbose",
+      "json",
     ],
     "table init": ["database"],
     "table add": [

@@ -31,6 +31,38 @@ import Testing
     #expect(try await database.values("SELECT count(*) FROM message WHERE repeats = 0") == [10_000])
   }
 
+  @Test func `A gateway that throttles takes no row a try`() async throws {
+    try await database.addSends(60)
+    try await eventually(within: .seconds(60), "all are done") {
+      // A run may leave rows to the next one.
+      _ = try await cron("--sim-rate", "30", "--max-attempts", "1").end()
+      return try await database.count("state <> 'done'") == 0
+    }
+    #expect(try await database.count("state = 'done' AND attempts = 1") == 60)
+  }
+
+  @Test func `A gateway that fails every try is left to the next run, and costs no row its last try`() async throws {
+    try await database.addSends(60)
+    let result = try await cron("--sim-fail", "1", "--max-attempts", "2").end()
+    #expect(result.status == 69)
+    #expect(result.errors.contains("the gateway fails every try"))
+    #expect(try await database.count("state = 'waiting'") == 60)
+    #expect(try await database.count("attempts > 0") < 20)
+    #expect(try await cron("--max-attempts", "2").end().status == 0)
+  }
+
+  @Test func `What may have been sent is tried again`() async throws {
+    try await database.addSends(2)
+    #expect(try await cron("--sim-drop", "1").end().status == 75)
+    #expect(try await database.count("state = 'waiting' AND attempts = 1") == 2)
+  }
+
+  @Test func `What may have been sent is dead with --on-unknown hold`() async throws {
+    try await database.addSends(2)
+    #expect(try await cron("--sim-drop", "1", "--on-unknown", "hold").end().status == 65)
+    #expect(try await database.count("state = 'dead' AND last_error LIKE 'unknown: %'") == 2)
+  }
+
   @Test func `A killed run loses nothing, and only what it had in hand is done twice`() async throws {
     try await database.addSends(400)
     let killed = try (0..<2).map { _ in
