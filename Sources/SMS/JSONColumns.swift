@@ -7,7 +7,12 @@ package struct JSONColumns: Sendable {
   ///   most. Whichever of the two were taken, it could be the wrong recipient.
   package init(_ line: [UInt8]) throws(MessageError) {
     try TextMessage.checkSize(of: line)
-    var reader = try JSONReader(line)
+    var reader: JSONReader
+    do throws(MessageError) {
+      reader = try JSONReader(line)
+    } catch {
+      throw ForeignPayload.explaining(error, of: line)
+    }
     var names: [String: String] = [:]
     var values: [String: String] = [:]
     while let name = try reader.nextName()?.text(in: line) {
@@ -16,8 +21,8 @@ package struct JSONColumns: Sendable {
         throw MessageError(
           .duplicateField,
           other == name
-            ? "'\(Redacted.value(name))' is there twice: write it once"
-            : "'\(Redacted.value(other))' and '\(Redacted.value(name))' are one column: write it once"
+            ? "'\(Redacted.name(name))' is there twice: write it once"
+            : "'\(Redacted.name(other))' and '\(Redacted.name(name))' are one column: write it once"
         )
       }
       values[column] = try reader.stringOrNumber()

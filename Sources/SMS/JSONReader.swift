@@ -80,17 +80,35 @@ struct JSONReader {
     return name
   }
 
-  /// The value of the member that ``nextName()`` has named: a string, or nil for `null`.
+  /// The numbers that a member may be written as, beside a string.
+  enum Numbers {
+    case none
+    /// Digits alone: what has a fraction or an exponent has been through somebody's arithmetic.
+    case digits
+    case any
+  }
+
+  /// The value of the member that ``nextName()`` has named: a string, a number as it is written where one may be there, or
+  /// nil for `null`.
   ///
   /// - Throws: `invalid_json`, `wrong_type`.
-  mutating func stringOrNull(of name: some CustomStringConvertible) throws(MessageError) -> JSONString? {
+  mutating func stringOrNull(
+    of name: some CustomStringConvertible,
+    orNumber numbers: Numbers = .none
+  ) throws(MessageError) -> JSONString? {
     if let string = try takeString() { return string }
-    guard current == UInt8(ascii: "n") else {
-      try skipValue()
-      throw MessageError(.wrongType, "'\(name)' is no string: write its value in double quotes")
+    if current == UInt8(ascii: "n") {
+      try takeWord("null")
+      return nil
     }
-    try takeWord("null")
-    return nil
+    let start = index
+    let isNumber = isAtNumber
+    try skipValue()
+    if isNumber, numbers == .any || numbers == .digits && bytes[start..<index].allSatisfy(isDigit) {
+      return .plain(start..<index, isASCII: true)
+    }
+    let what = !isNumber ? "no string" : numbers == .digits ? "a number that is not digits alone" : "a number"
+    throw MessageError(.wrongType, "'\(name)' is \(what): write its value in double quotes")
   }
 
   /// The value of the member that ``nextName()`` has named: a string, or a number as it is written; nil for anything else.
@@ -99,7 +117,7 @@ struct JSONReader {
   mutating func stringOrNumber() throws(MessageError) -> String? {
     if let string = try takeString() { return string.text(in: bytes) }
     let start = index
-    let isNumber = current == UInt8(ascii: "-") || current.map { (0x30...0x39).contains($0) } == true
+    let isNumber = isAtNumber
     try skipValue()
     return isNumber ? String(decoding: bytes[start..<index], as: UTF8.self) : nil
   }
@@ -229,6 +247,8 @@ struct JSONReader {
     }
     return value
   }
+
+  private var isAtNumber: Bool { current.map { $0 == UInt8(ascii: "-") || isDigit($0) } ?? false }
 
   private var current: UInt8? { index < bytes.count ? bytes[index] : nil }
 

@@ -43,7 +43,7 @@ extension MessageError.Code {
 }
 
 /// What an error or a log line may show of a value that somebody else wrote.
-enum Redacted {
+package enum Redacted {
   /// The first characters and the last four, at most ten in all, and at least four hidden. Up to six characters are no
   /// telephone number and are shown whole. What cannot be printed becomes `?`.
   static func number(_ text: String) -> String {
@@ -54,6 +54,35 @@ enum Redacted {
     let shown = min(count - 4, 10)
     let tail = min(4, (shown + 1) / 2)
     return printable(scalars.prefix(shown - tail)) + "****" + printable(scalars.suffix(tail))
+  }
+
+  /// What looks like a telephone number with its middle hidden, all else as it is: for names that some producers take from a
+  /// number.
+  ///
+  /// A number is digits in groups: 7 to 15 behind `+` or `00`, 8 to 15 without. No number of a country that people write
+  /// without its code is both shorter and worth hiding, and users are often counted up to as many.
+  static func numberOnly(_ text: String) -> String {
+    guard text.utf8.allSatisfy({ isDigit($0) || " +-.()/".utf8.contains($0) }) else { return text }
+    let digits = text.utf8.filter(isDigit)
+    let hasPrefix = digits.starts(with: "00".utf8)
+    let isInternational = hasPrefix || text.hasPrefix("+")
+    return ((isInternational ? 7 : 8)...15).contains(digits.count - (hasPrefix ? 2 : 0)) ? number(text) : text
+  }
+
+  /// A time's date, so that its fault can be seen, and of anything else no more than of a number: columns get shifted, and
+  /// then a number or a text stands where a time should be.
+  static func time(_ text: String) -> String {
+    let beginning = Array(text.utf8.prefix(10))
+    let isDate =
+      beginning.count == 10 && beginning[4] == UInt8(ascii: "-") && beginning[7] == UInt8(ascii: "-")
+      && beginning.count(where: isDigit) == 8
+    return isDate ? value(text) : number(text)
+  }
+
+  /// A member's or a column's name. One that holds as many digits as a telephone number, or is as long as a text, is none.
+  package static func name(_ text: String) -> String {
+    let digits = text.utf8.prefix(64).count(where: isDigit)
+    return digits < 5 && text.unicodeScalars.prefix(33).count <= 32 ? printable(text.unicodeScalars) : number(text)
   }
 
   /// The first 32 characters, for values that are no secret, such as a time.

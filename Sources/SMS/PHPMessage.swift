@@ -3,13 +3,29 @@
 /// `mobile` is a string or an integer, `content` a string. A list has these three and no more; a map may hold other keys,
 /// which are ignored. As with JSON, nothing may be there twice: which one is meant is not for us to guess.
 struct PHPMessage {
-  let userID: String?
+  /// As ``TextMessage/userID`` has it.
+  var userID: String? {
+    switch rawUserID {
+    case .integer(let number): String(number)
+    case .string(let text): TextMessage.userID(text)
+    case .null, .other, nil: nil
+    }
+  }
   let mobile: String
   let content: String
+  private let rawUserID: PHPReader.Value?
 
   /// - Throws: `invalid_php`, `missing_field`, `duplicate_field`, `wrong_type`, `payload_too_large`, `invalid_utf8`.
   init(payload: [UInt8]) throws(MessageError) {
     try TextMessage.checkSize(of: payload)
+    do throws(MessageError) {
+      try self.init(reading: payload)
+    } catch {
+      throw ForeignPayload.explaining(error, of: payload)
+    }
+  }
+
+  private init(reading payload: [UInt8]) throws(MessageError) {
     _ = try TextMessage.isASCII(checking: payload)
     var reader = PHPReader(payload)
     var fields: [String: PHPReader.Value] = [:]
@@ -39,12 +55,7 @@ struct PHPMessage {
     // A list that lacks one would otherwise be a map that does.
     if isList == true && fields.count < 3 { throw Self.neitherForm }
 
-    userID =
-      switch fields["user_id"] {
-      case .integer(let number): String(number)
-      case .string(let text) where (1...64).contains(text.utf8.count): Redacted.line(text, limit: 64)
-      default: nil
-      }
+    rawUserID = fields["user_id"]
     mobile =
       switch fields["mobile"] {
       // A minus sign would pass for the dash that people write into numbers.
@@ -59,6 +70,18 @@ struct PHPMessage {
       case .null, nil: throw Self.missing("content")
       default: throw MessageError(.wrongType, "'content' is no string: cast it, (string) $content")
       }
+  }
+
+  /// `"user_id":17`, for ``MessageExtras``. Empty where it is neither an integer nor a string.
+  var userIDMember: [UInt8] {
+    var member: [UInt8] = []
+    JSONText.append(name: "user_id", to: &member)
+    switch rawUserID {
+    case .integer(let number): member += "\(number)".utf8
+    case .string(let text): JSONText.append(text, to: &member)
+    case .null, .other, nil: return []
+    }
+    return member
   }
 
   private static let names = ["user_id", "mobile", "content"]
@@ -76,12 +99,24 @@ struct PHPMessage {
 }
 
 extension TextMessage {
-  init(_ message: PHPMessage, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
-    try self.init(
-      to: PhoneNumber(message.mobile, defaultCountryCode: defaultCountryCode),
+  init(
+    _ message: PHPMessage,
+    of payload: [UInt8],
+    assignedID: String,
+    defaultCountryCode: String?
+  ) throws(MessageError) {
+    let number = try PhoneNumber(message.mobile, defaultCountryCode: defaultCountryCode)
+    try Self.check(id: assignedID.utf8Span)
+    self.init(
+      to: number,
       text: message.content,
+      from: nil,
       id: assignedID,
-      userID: message.userID
+      expiresAt: nil,
+      queuedAt: nil,
+      userID: message.userID,
+      segmentation: try Self.segmentation(checking: message.content.utf8Span),
+      extras: MessageExtras(php: payload)
     )
   }
 }

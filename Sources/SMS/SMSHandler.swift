@@ -80,7 +80,9 @@ package struct SMSHandler: MessageHandler {
   private func append(_ message: TextMessage, segments: Int? = nil, to fields: inout LogFields) {
     fields.append("to", .text(showNumbers ? message.to.e164 : message.to.masked))
     fields.append("segments", .number(segments ?? message.segmentation.segments))
-    if let userID = message.userID { fields.append("user_id", .text(userID)) }
+    if let userID = message.userID {
+      fields.append("user_id", .text(showNumbers ? userID : Redacted.numberOnly(userID)))
+    }
   }
 
   package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {

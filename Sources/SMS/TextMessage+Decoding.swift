@@ -7,7 +7,9 @@ extension TextMessage {
   /// `"queued_at":"...","user_id":17}`, in UTF-8 without a byte order mark, or what PHP's `serialize` makes of a message; see
   /// ``PHPMessage``.
   ///
-  /// Of JSON, only `to` and `text` are required, `null` stands for an absent field, and unknown fields are ignored.
+  /// Of JSON, only `to` and `text` are required, `null` stands for an absent field, and unknown fields are kept for the
+  /// gateway, see ``MessageExtras``. `to`, `from` and `id` may be integers, times as ``Timestamp`` reads them: what has one
+  /// meaning is taken.
   ///
   /// - Parameters:
   ///   - assignedID: the message's id when the payload names none.
@@ -19,7 +21,12 @@ extension TextMessage {
     defaultCountryCode: String?
   ) throws(MessageError) -> TextMessage {
     if format.isPHP(payload) {
-      try TextMessage(PHPMessage(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
+      try TextMessage(
+        PHPMessage(payload: payload),
+        of: payload,
+        assignedID: assignedID,
+        defaultCountryCode: defaultCountryCode
+      )
     } else {
       try TextMessage(MessageFields(payload: payload), assignedID: assignedID, defaultCountryCode: defaultCountryCode)
     }
@@ -37,10 +44,15 @@ extension TextMessage {
 
   /// Whether a payload is all ASCII; refuses what is not UTF-8.
   static func isASCII(checking payload: [UInt8]) throws(MessageError) -> Bool {
-    guard let text = try? UTF8Span(validating: payload.span) else {
-      throw MessageError(.invalidUTF8, "the payload is not valid UTF-8: write it in UTF-8")
+    do {
+      return try UTF8Span(validating: payload.span).isKnownASCII
+    } catch {
+      throw MessageError(
+        .invalidUTF8,
+        "the payload is not valid UTF-8 at byte \(error.byteOffsets.lowerBound + 1): "
+          + "write it in UTF-8, and not in GBK or Latin-1"
+      )
     }
-    return text.isKnownASCII
   }
 
   init(_ fields: borrowing MessageFields, assignedID: String, defaultCountryCode: String?) throws(MessageError) {
@@ -57,7 +69,8 @@ extension TextMessage {
       expiresAt: checked.expiresAt,
       queuedAt: checked.queuedAt,
       userID: fields.userID,
-      segmentation: checked.segmentation
+      segmentation: checked.segmentation,
+      extras: fields.extras
     )
   }
 }
@@ -82,9 +95,9 @@ struct CheckedFields {
       if let number = PhoneNumber(e164: text) { return (number, isE164: true) }
       return (try PhoneNumber(String(copying: text), defaultCountryCode: defaultCountryCode), isE164: false)
     }
-    guard let number else { throw fields.to.missing }
+    guard let number else { throw fields.missing(fields.to) }
     (to, isE164) = number
-    guard fields.text.string != nil else { throw fields.text.missing }
+    guard fields.text.string != nil else { throw fields.missing(fields.text) }
     expiresAt = try fields.withUTF8(of: fields.expiresAt) { text throws(MessageError) in
       try Self.time(text, of: "expires_at")
     }
@@ -98,10 +111,10 @@ struct CheckedFields {
 
   private static func time(_ text: UTF8Span, of field: StaticString) throws(MessageError) -> Int64 {
     guard let milliseconds = Timestamp.milliseconds(text.span) else {
+      let text = String(copying: text)
       throw MessageError(
         .invalidTime,
-        "'\(field)' is '\(Redacted.value(String(copying: text)))', which is no time: "
-          + "write it as RFC 3339, such as 2026-11-22T12:00:00Z"
+        "'\(field)' is '\(Redacted.time(text))', which \(Timestamp.complaint(of: text))"
       )
     }
     return milliseconds
@@ -117,24 +130,41 @@ struct MessageFields: ~Copyable {
   private(set) var id = MessageField("id")
   private(set) var expiresAt = MessageField("expires_at")
   private(set) var queuedAt = MessageField("queued_at")
-  /// A string or a number; nil for anything else, which is nobody's mistake, as nothing is sent by it.
+  /// A string or a number, as ``TextMessage/userID`` has it; nil for anything else, which is nobody's mistake, as nothing is
+  /// sent by it.
   private(set) var userID: String?
+  /// Whether there are members that only the gateway may know.
+  private var hasExtras = false
+
+  var extras: MessageExtras { hasExtras ? MessageExtras(json: payload) : .none }
 
   init(payload: [UInt8]) throws(MessageError) {
     self.payload = payload
     try TextMessage.checkSize(of: payload)
+    do throws(MessageError) {
+      try read()
+    } catch {
+      throw ForeignPayload.explaining(error, of: payload)
+    }
+  }
+
+  private mutating func read() throws(MessageError) {
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
       try name.withUTF8(in: payload) { name throws(MessageError) in
         switch name {
-        case "to": try to.read(&reader)
+        case "to": try to.read(&reader, orNumber: .digits)
         case "text": try text.read(&reader)
-        case "from": try from.read(&reader)
-        case "id": try id.read(&reader)
-        case "expires_at": try expiresAt.read(&reader)
-        case "queued_at": try queuedAt.read(&reader)
-        case "user_id": userID = try reader.stringOrNumber()
-        default: try reader.skipValue()
+        case "from": try from.read(&reader, orNumber: .digits)
+        case "id": try id.read(&reader, orNumber: .digits)
+        case "expires_at": try expiresAt.read(&reader, orNumber: .any)
+        case "queued_at": try queuedAt.read(&reader, orNumber: .any)
+        case "user_id":
+          hasExtras = true
+          userID = TextMessage.userID(try reader.stringOrNumber())
+        default:
+          hasExtras = true
+          try reader.skipValue()
         }
       }
     }
@@ -142,6 +172,14 @@ struct MessageFields: ~Copyable {
 
   /// A field's value; nil where it is missing or null.
   func value(of field: MessageField) -> String? { field.string?.text(in: payload) }
+
+  func missing(_ field: MessageField) -> MessageError {
+    MessageError(
+      .missingField,
+      "'\(field.name)' is \(field.range == nil ? "missing" : "null"): a message needs 'to' and 'text'"
+        + ForeignPayload.envelope(payload)
+    )
+  }
 
   /// Hands out a field's value where it stands. Nil, and nothing done, where it is missing or null.
   func withUTF8<Result, Failure>(
@@ -154,7 +192,7 @@ struct MessageFields: ~Copyable {
 }
 
 /// Has a `switch` compare a name where it stands.
-private func ~= (word: StaticString, name: UTF8Span) -> Bool {
+func ~= (word: StaticString, name: UTF8Span) -> Bool {
   word.withUTF8Buffer { word in
     let name = name.span
     guard name.count == word.count else { return false }
@@ -172,18 +210,11 @@ struct MessageField {
 
   init(_ name: StaticString) { self.name = name }
 
-  mutating func read(_ reader: inout JSONReader) throws(MessageError) {
+  mutating func read(_ reader: inout JSONReader, orNumber numbers: JSONReader.Numbers = .none) throws(MessageError) {
     // Readers differ in which of two they take, and one of the two may be the wrong recipient.
     guard range == nil else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
     let start = reader.index
-    string = try reader.stringOrNull(of: name)
+    string = try reader.stringOrNull(of: name, orNumber: numbers)
     range = start..<reader.index
-  }
-
-  var missing: MessageError {
-    MessageError(
-      .missingField,
-      "'\(name)' is \(range == nil ? "missing" : "null"): a message needs 'to' and 'text'"
-    )
   }
 }

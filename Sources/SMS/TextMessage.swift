@@ -11,15 +11,20 @@ package struct TextMessage: Sendable, Equatable {
   package let expiresAt: Int64?
   /// When its producer queued it, in Unix milliseconds.
   package let queuedAt: Int64?
-  /// Whose message it is, as its producer named it. For books and logs, not for sending.
+  /// Whose message it is, as its producer named it: 1 to ``maximumUserIDLength`` bytes without control characters. For books
+  /// and logs, not for sending.
   package let userID: String?
   /// What the text will be billed as, counted once.
   package let segmentation: Segmentation
+  /// What else its producer says of it: for the gateway.
+  package let extras: MessageExtras
 
   /// The header of a concatenated SMS numbers its parts in one octet (3GPP TS 23.040, 9.2.3.24.1).
   package static let maximumSegments = 255
   /// Ours: room for a UUID, a URN or two ids joined, and a log line stays a line.
   package static let maximumIDLength = 128
+  /// Ours, in bytes: room for a UUID or a telephone number with something around it. Books have it in each row.
+  package static let maximumUserIDLength = 64
 
   /// - Throws: `empty_text`, `invalid_text`, `text_too_long`, `invalid_sender`, `invalid_id`.
   package init(
@@ -40,8 +45,9 @@ package struct TextMessage: Sendable, Equatable {
       id: id,
       expiresAt: expiresAt,
       queuedAt: queuedAt,
-      userID: userID,
-      segmentation: try Self.segmentation(checking: text.utf8Span)
+      userID: Self.userID(userID),
+      segmentation: try Self.segmentation(checking: text.utf8Span),
+      extras: .none
     )
   }
 
@@ -54,7 +60,8 @@ package struct TextMessage: Sendable, Equatable {
     expiresAt: Int64?,
     queuedAt: Int64?,
     userID: String?,
-    segmentation: Segmentation
+    segmentation: Segmentation,
+    extras: MessageExtras
   ) {
     self.to = to
     self.text = text
@@ -64,6 +71,7 @@ package struct TextMessage: Sendable, Equatable {
     self.queuedAt = queuedAt
     self.userID = userID
     self.segmentation = segmentation
+    self.extras = extras
   }
 
   /// - Parameter now: the present, Unix ms; asked for only where the message expires at all.
@@ -97,8 +105,16 @@ package struct TextMessage: Sendable, Equatable {
       throw MessageError(.invalidID, "the id has \(length) characters: write 1 to \(maximumIDLength), or leave it out")
     }
     guard !text.unicodeScalars.contains(where: isControl) else {
-      throw MessageError(.invalidID, "the id '\(Redacted.value(text))' holds a control character: leave it out")
+      throw MessageError(.invalidID, "the id '\(Redacted.number(text))' holds a control character: leave it out")
     }
+  }
+
+  /// A producer's name for a user, where books and logs can have it as it is; nil otherwise. It is never cut nor mended, which
+  /// could make one user of two, and no message dies of it.
+  static func userID(_ text: String?) -> String? {
+    guard let text, (1...maximumUserIDLength).contains(text.utf8.count), !text.unicodeScalars.contains(where: isControl)
+    else { return nil }
+    return text
   }
 
   /// Whether the id is of printable ASCII and not too long: the usual case, in one look at its bytes.

@@ -1,4 +1,4 @@
-/// Times on the wire: RFC 3339 text outside, Unix milliseconds inside.
+/// Times on the wire: RFC 3339 text outside, or Unix seconds, and Unix milliseconds inside.
 ///
 /// `Date.ISO8601FormatStyle` reads 30 February, the hour 25 and trailing junk as times (tried with Swift 6.3), so that a
 /// producer's mistake would become a wrong expiry instead of an error.
@@ -9,14 +9,42 @@ package enum Timestamp {
   /// Reads `2026-11-22T12:00:00Z`, with a fraction (what is below the millisecond is dropped) or an offset such as
   /// `+08:00`. A leap second is the second after it, as in Unix time.
   ///
-  /// - Returns: Unix milliseconds; nil if the text is not exactly one RFC 3339 time.
+  /// As RFC 3339 are read what ISO 8601, PHP, Python and PostgreSQL write of the same time: `+0800` and `+08`, and a space
+  /// instead of the T, or in front of the offset. Unix time is 10 digits of seconds, the years 2001 to 2286, with a fraction
+  /// or without. Of other numbers it would have to be guessed whether they are milliseconds, or a delay.
+  ///
+  /// - Returns: Unix milliseconds; nil if the text is not exactly one such time.
   package static func milliseconds(_ text: String) -> Int64? { milliseconds(text.utf8.span) }
 
-  static func milliseconds(_ text: Span<UInt8>) -> Int64? {
+  static func milliseconds(_ text: Span<UInt8>) -> Int64? { rfc3339(text) ?? unixTime(text) }
+
+  /// What is wrong with a text that is read as no time, and what to do: goes on where `'2026-11-22'` ends.
+  package static func complaint(of text: String) -> String {
+    let digits = text.utf8.prefix(while: isDigit).count
+    if digits == 13, digits == text.utf8.count {
+      return "has 13 digits, as Unix time in milliseconds: write it in seconds, as 10 digits"
+    }
+    if digits > 4, text.utf8.allSatisfy({ isDigit($0) || $0 == UInt8(ascii: ".") }) {
+      return "is no Unix time in seconds, which has 10 digits: write that, or RFC 3339, such as 2026-11-22T12:00:00Z"
+    }
+    if milliseconds(text + "Z") != nil {
+      return "has no time zone: put Z for UTC behind it, or an offset such as +08:00"
+    }
+    return "is no time: write it as RFC 3339, such as 2026-11-22T12:00:00Z, or as Unix time in seconds"
+  }
+
+  private static func unixTime(_ text: Span<UInt8>) -> Int64? {
+    guard var reader = Reader(text), let seconds = reader.number(digits: 10), seconds >= 1_000_000_000,
+      let fraction = reader.fraction(), reader.isAtEnd
+    else { return nil }
+    return seconds * 1000 + fraction
+  }
+
+  private static func rfc3339(_ text: Span<UInt8>) -> Int64? {
     guard var reader = Reader(text), let year = reader.number(digits: 4), reader.take("-"),
       let month = reader.number(digits: 2), (1...12).contains(month), reader.take("-"),
       let day = reader.number(digits: 2), (1...days(inMonth: month, year: year)).contains(day),
-      reader.take("T") || reader.take("t"),
+      reader.take("T") || reader.take("t") || reader.take(" "),
       let hour = reader.number(digits: 2), hour <= 23, reader.take(":"),
       let minute = reader.number(digits: 2), minute <= 59, reader.take(":"),
       let second = reader.number(digits: 2), second <= 60,
@@ -148,11 +176,14 @@ private struct Reader {
   /// Minutes east of UTC.
   mutating func offset() -> Int64? {
     if take("Z") || take("z") { return 0 }
+    _ = take(" ")
     let sign: Int64 = take("+") ? 1 : -1
     guard sign == 1 || take("-"),
-      let hours = number(digits: 2), hours <= 23, take(":"),
-      let minutes = number(digits: 2), minutes <= 59
+      let hours = number(digits: 2), hours <= 23
     else { return nil }
+    if isAtEnd { return sign * hours * 60 }
+    _ = take(":")
+    guard let minutes = number(digits: 2), minutes <= 59 else { return nil }
     return sign * (hours * 60 + minutes)
   }
 }

@@ -165,7 +165,8 @@ import Testing
       try decode(#"a:3:{i:0;\#(value)i:1;i:13800138000;i:2;s:2:"hi";}"#).userID
     }
     #expect(try userID("i:-9223372036854775808;") == "-9223372036854775808")
-    #expect(try userID("s:4:\"a\nb\u{7F}\";") == "a?b?")
+    #expect(try userID("s:4:\"a\nb\u{7F}\";") == nil)
+    #expect(try userID("s:64:\"\(String(repeating: "x", count: 64))\";") == String(repeating: "x", count: 64))
     #expect(try userID(#"s:0:"";"#) == nil)
     #expect(try userID("s:65:\"\(String(repeating: "x", count: 65))\";") == nil)
     #expect(try userID("a:0:{}") == nil)

@@ -9,7 +9,9 @@ struct PayloadGlimpseTests {
       (#"{"to":"+8613800138000","text":"hi","id":"a"}"#, "a", "+86138****8000"),
       (#"{"to":"13800138000"}"#, nil, "138****8000"),
       (#"{"to":"","id":null}"#, nil, ""),
-      (#"{"id":"a","to":5}"#, nil, nil),
+      (#"{"id":"a","to":5}"#, "a", "5"),
+      (#"{"id":7,"to":13800138000}"#, "7", "138****8000"),
+      (#"{"id":"a","to":5.0}"#, nil, nil),
       ("hello", nil, nil),
       ("", nil, nil),
     ] as [(String, String?, String?)]

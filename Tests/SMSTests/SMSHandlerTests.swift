@@ -54,6 +54,26 @@ import Worker
     #expect(fields["to"] == "+8613800138000")
   }
 
+  @Test(
+    "A user's id that looks like a telephone number is masked as one, and any other stands as it is",
+    arguments: [
+      ("13800138000", "138****8000"), ("+8613800138000", "+86138****8000"), ("8613800138000", "86138****8000"),
+      ("008613800138000", "008613****8000"), ("138-0013 8000", "138-0****8000"), ("91234567", "91****67"),
+      ("+6581234", "+6****34"), ("1234567", "1234567"), ("42", "42"), ("900719925474099312", "900719925474099312"),
+      ("u-13800138000", "u-13800138000"), ("f3a9-4711", "f3a9-4711"), ("用户 7", "用户 7"),
+    ]
+  )
+  func userID(userID: String, masked: String) async {
+    let payload = #"{"to":"+8613800138000","text":"hi","id":"m-1","user_id":"\#(userID)"}"#
+    for (showNumbers, expected) in [(false, masked), (true, userID)] {
+      let (_, fields) = await handle(payload, showNumbers: showNumbers) { message, _ in
+        #expect(message.userID == userID)
+        return .accepted(providerID: "SM1", segments: 1)
+      }
+      #expect(fields["user_id"] == expected)
+    }
+  }
+
   @Test("The gateway gets the attempt's number, and the assigned id when the payload has none")
   func attempt() async {
     let history = MessageHistory(id: "first-claim", failures: 2, crashes: 1)

@@ -29,6 +29,64 @@ import Testing
     #expect(try decode(Array(payload.utf8)).userID == expected)
   }
 
+  @Test(
+    "Two users are never made one: what books and logs cannot have as it is, they do not have, and the message goes"
+  )
+  func userIDs() throws {
+    func userID(_ text: String) throws -> String? {
+      let payload = PreparedMessage.payload([("user_id", text), ("to", "+8613800138000"), ("text", "hi")])
+      return try decode(payload).userID
+    }
+    for text in [String(repeating: "x", count: 64), String(repeating: "é", count: 32), " ", "用户 7"] {
+      #expect(try userID(text) == text)
+    }
+    for text in [
+      "", String(repeating: "x", count: 65), String(repeating: "é", count: 33), "a\nb", "a\u{0}", "\u{9B}31m",
+    ] {
+      #expect(try userID(text) == nil)
+    }
+    let digits = String(repeating: "1", count: 65)
+    let payload = #"{"user_id":\#(digits),"to":"+8613800138000","text":"hi"}"#
+    #expect(try decode(Array(payload.utf8)).userID == nil)
+  }
+
+  @Test("Integers are taken where they have one meaning, and times in the forms in which libraries write them")
+  func numbers() throws {
+    let message = try decode(
+      Array(
+        #"{"to":13800138000,"text":"hi","from":10690000,"id":7,"expires_at":1795348800,"queued_at":1795345200.5}"#.utf8
+      ),
+      countryCode: "86"
+    )
+    #expect(message.to.e164 == "+8613800138000")
+    #expect(message.from == "10690000")
+    #expect(message.id == "7")
+    #expect(message.expiresAt == 1_795_348_800_000)
+    #expect(message.queuedAt == 1_795_345_200_500)
+    for time in ["1795348800", "2026-11-22T12:00:00+0000", "2026-11-22 20:00:00+08"] {
+      let payload = PreparedMessage.payload([("to", "+8613800138000"), ("text", "hi"), ("expires_at", time)])
+      #expect(try decode(payload).expiresAt == 1_795_348_800_000)
+    }
+  }
+
+  @Test(
+    "A time that cannot be read is told apart, and what may be a number or a text is not told whole",
+    arguments: [
+      ("1795348800000", "milliseconds"), ("2026-11-22T12:00:00", "no time zone"),
+      ("2026-02-30T12:00:00Z", "'2026-02-30T12"),
+      ("13800138000", "'138****8000'"), ("+8613800138000", "'+86138****8000'"),
+      ("Dear Anna, your code is 123456", "no time"),
+      ("300", "RFC 3339"),
+    ]
+  )
+  func times(time: String, word: String) throws {
+    let payload = PreparedMessage.payload([("to", "+8613800138001"), ("text", "hi"), ("expires_at", time)])
+    let error = try #require(throws: MessageError.self) { try decode(payload) }
+    #expect(error.code == .invalidTime)
+    #expect(error.description.contains(word), "\(error)")
+    #expect(!error.description.contains("3800138000") && !error.description.contains("your code"), "\(error)")
+  }
+
   @Test("All fields are read, escapes are resolved, and unknown fields are ignored")
   func allFields() throws {
     let message = try decode(Array(Self.full.utf8))
@@ -64,11 +122,20 @@ import Testing
       (#"{"text":"hi"}"#, "missing_field"),
       (#"{"to":null,"text":"hi"}"#, "missing_field"),
       (#"{"to":"","text":"hi"}"#, "missing_field"),
-      (#"{"to":8613800138000,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":1.38e10,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":13800138000.0,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":-13800138000,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":true,"text":"hi"}"#, "wrong_type"),
+      (#"{"to":13800138000,"text":"hi"}"#, "no_country_code"),
+      (#"{"to":"+8613800138000","text":123456}"#, "wrong_type"),
       (#"{"to":"+8613800138000","text":["hi"]}"#, "wrong_type"),
-      (#"{"to":"+8613800138000","text":"hi","id":7}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","id":7.0}"#, "wrong_type"),
       (#"{"to":"+8613800138000","text":"hi","from":{}}"#, "wrong_type"),
-      (#"{"to":"+8613800138000","text":"hi","expires_at":1795348800}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":true}"#, "wrong_type"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":1795348800000}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":300}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":1.7953488e9}"#, "invalid_time"),
+      (#"{"to":"+8613800138000","text":"hi","expires_at":-1795348800}"#, "invalid_time"),
       (#"{"to":"+8613800138000","text":""}"#, "empty_text"),
       (#"{"to":"+8613800138000","text":"a\u0000b"}"#, "invalid_text"),
       (#"{"to":"+86138\u00000138000","text":"hi"}"#, "invalid_number"),
@@ -164,6 +231,21 @@ import Testing
   /// The fields as another reader sees them.
   private struct Other: Decodable {
     let to: String, text: String, from: String?, id: String?
+
+    private enum CodingKeys: CodingKey { case to, text, from, id }
+
+    /// Integers as they are read here.
+    init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      func text(_ key: CodingKeys) throws -> String? {
+        if let number = try? values.decode(UInt64.self, forKey: key) { return String(number) }
+        return try values.decodeIfPresent(String.self, forKey: key)
+      }
+      to = try text(.to) ?? ""
+      self.text = try text(.text) ?? ""
+      from = try text(.from)
+      id = try text(.id)
+    }
   }
 
   @Test("Whatever the bytes are, they end in a message that JSONDecoder reads alike, or in an error", arguments: 0..<2)
@@ -196,6 +278,11 @@ import Testing
       }
       do throws(MessageError) {
         let message = try decode(payload)
+        // For a program's line: whatever the payload, it is one.
+        let line = ProgramRequest.line(ref: 1, message, attempt: 1)
+        if line.firstIndex(of: 0x0A) != line.count - 1 || (try? ProgramAnswer(line: line)) == nil {
+          Issue.record("\(String(decoding: payload, as: UTF8.self)) gave \(String(decoding: line, as: UTF8.self))")
+        }
         let other = try? JSONDecoder().decode(Other.self, from: Data(payload))
         guard let other, other.text == message.text, other.from == message.from, message.id == other.id ?? "assigned"
         else {

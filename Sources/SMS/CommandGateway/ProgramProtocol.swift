@@ -17,6 +17,8 @@ enum ProgramRequest {
     line += ",\"attempt\":\(attempt),\"segments\":\(message.segmentation.segments)".utf8
     append("encoding", message.segmentation.encoding.rawValue)
     if let expiresAt = message.expiresAt { append("expires_at", Timestamp.rfc3339(expiresAt)) }
+    let extras = message.extras.members
+    if !extras.isEmpty { line += [UInt8(ascii: ",")] + extras }
     line += "}\n".utf8
     return line
   }

@@ -2,7 +2,9 @@ import ArgumentParser
 import SMS
 
 struct SenderOption: ParsableArguments {
-  @Option(help: ArgumentHelp("The sender: a name of at most 11 characters, or a number.", valueName: "sender"))
+  @Option(
+    help: ArgumentHelp("The sender: a name of at most 11 characters, a number, or a signature.", valueName: "sender")
+  )
   var from: String?
 
   /// Refuses a sender that would spoil every line of a file: one mistake, and told before anything is done. That of a

@@ -17,6 +17,55 @@ import Testing
     )
   }
 
+  private func request(_ payload: String) throws -> String {
+    let message = try TextMessage.decode(payload: Array(payload.utf8), assignedID: "c-1", defaultCountryCode: "86")
+    return String(decoding: ProgramRequest.line(ref: 1, message, attempt: 1), as: UTF8.self)
+  }
+
+  @Test("Members that smsq does not know, and user_id, stand at a request's end as their producer wrote them")
+  func extras() throws {
+    #expect(
+      try request(
+        #" { "template" : "SMS_1","template_params": {"code":"0123", "n":1.50, "u":"\u4e2d\/"},"to":"+8613800138000","#
+          + #""user_id":900719925474099312345, "text":"hi","sign":"公司","x":null , "big":1e400 , "l":[ ] } "#
+      )
+        == #"{"ref":1,"id":"c-1","to":"+8613800138000","text":"hi","attempt":1,"segments":1,"encoding":"gsm7","#
+        + #""template" : "SMS_1","template_params": {"code":"0123", "n":1.50, "u":"\u4e2d\/"},"#
+        + #""user_id":900719925474099312345,"sign":"公司","x":null,"big":1e400,"l":[ ]}"# + "\n"
+    )
+    let long = String(repeating: "x", count: 100)
+    #expect(
+      try request(#"{"user_id":"\#(long)","to":"+8613800138000","text":"hi"}"#).hasSuffix(
+        #","user_id":"\#(long)"}"# + "\n"
+      )
+    )
+  }
+
+  @Test("A request is one line, and no member of a payload takes the place of one of its own")
+  func ownNames() throws {
+    let payload =
+      #"{"to":"+8613800138000","text":"hi","from":null,"queued_at":"2026-11-22T11:00:00Z","expires_at":null,"#
+      + #""ref":9,"attempt":9,"segments":9,"encoding":"x","r\u0065f":9,"\u0074o2":1,"Ref":9}"#
+    #expect(
+      try request(payload)
+        == #"{"ref":1,"id":"c-1","to":"+8613800138000","text":"hi","attempt":1,"segments":1,"encoding":"gsm7","#
+        + #""\u0074o2":1,"Ref":9}"# + "\n"
+    )
+    #expect(
+      try request("{\"to\":\"+8613800138000\",\n\"text\":\"hi\",\r\n\"x\"\n:\r\n[1,\n2]\n}\n")
+        .hasSuffix(#","encoding":"gsm7","x" :  [1, 2]}"# + "\n")
+    )
+  }
+
+  @Test("Of a PHP message the program gets the user's id, of the type that it had")
+  func php() throws {
+    for (value, json) in [("i:7;", "7"), (#"s:3:"é"";"#, #""é\"""#)] {
+      let payload = #"a:4:{s:7:"user_id";\#(value)s:6:"mobile";i:13800138000;s:7:"content";s:2:"hi";s:1:"x";i:1;}"#
+      #expect(try request(payload).hasSuffix(#","encoding":"gsm7","user_id":\#(json)}"# + "\n"))
+    }
+    #expect(try request(#"a:3:{i:0;N;i:1;i:13800138000;i:2;s:2:"hi";}"#).hasSuffix(#","encoding":"gsm7"}"# + "\n"))
+  }
+
   private func answer(_ line: String) throws -> GatewayAnswer? {
     try ProgramAnswer(line: Array(line.utf8)).answer(ourSegments: 2)
   }
