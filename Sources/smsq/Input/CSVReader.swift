@@ -1,4 +1,4 @@
-/// Streams the records of a CSV file (RFC 4180): fields in double quotes may hold commas, line breaks and quotes, the
+/// Streams the records of a CSV file (RFC 4180): fields in double quotes may hold separators, line breaks and quotes, the
 /// latter doubled. The first record names the columns.
 final class CSVReader: Sequence, IteratorProtocol {
   struct Record {
@@ -11,24 +11,31 @@ final class CSVReader: Sequence, IteratorProtocol {
   /// The names in the header, trimmed and in lower case.
   let columns: [String]
 
+  private let separator: CSVSeparator
   private var records: RecordReader
 
   /// Reads the header.
   ///
   /// - Parameters:
   ///   - lines: the input, from its start.
+  ///   - separator: what stands between fields.
   ///   - recordLimit: the longest record in bytes; a quote that is never closed is given up there.
   /// - Throws: `InputError` if there is no header, or it is malformed, or names a column twice.
-  init(lines: LineReader, recordLimit: Int = LineReader.defaultLineLimit) throws(InputError) {
-    var records = RecordReader(lines: lines, recordLimit: recordLimit)
+  init(
+    lines: LineReader,
+    separator: CSVSeparator = .comma,
+    recordLimit: Int = LineReader.defaultLineLimit
+  ) throws(InputError) {
+    var records = RecordReader(lines: lines, separator: separator, recordLimit: recordLimit)
     guard let header = records.next() else {
       throw InputError(.header, "the file is empty; its first line must name the columns, as in to,text")
     }
     let columns = try header.values.get().map { $0.trimmed().lowercased() }
     for (index, name) in columns.enumerated() where columns[..<index].contains(name) {
-      throw InputError(.header, "the header names the column '\(name)' twice; give each column its own name")
+      throw HeaderFault.twice(name).error(columns)
     }
     self.columns = columns
+    self.separator = separator
     self.records = records
   }
 
@@ -40,7 +47,7 @@ final class CSVReader: Sequence, IteratorProtocol {
         InputError(
           .malformed,
           "\(values.count) field\(values.count == 1 ? "" : "s") where the header names \(columns.count); "
-            + "put a text that contains a comma in double quotes"
+            + "put a text that contains a \(separator.name) in double quotes"
         )
       )
     }
@@ -60,12 +67,14 @@ private struct RecordReader {
   }
 
   let lines: LineReader
+  let separator: CSVSeparator
   let recordLimit: Int
   /// The lines to be read again, the next one last.
   private var replays: [Replay] = []
 
-  init(lines: LineReader, recordLimit: Int) {
+  init(lines: LineReader, separator: CSVSeparator, recordLimit: Int) {
     self.lines = lines
+    self.separator = separator
     self.recordLimit = recordLimit
   }
 
@@ -88,7 +97,7 @@ private struct RecordReader {
     _ ending: LineReader.Line.Ending,
     alone: Bool
   ) -> Result<[String], InputError> {
-    var parser = CSVRecordParser()
+    var parser = CSVRecordParser(separator: separator)
     var outcome = parser.parse(content, ending: ending)
     var swallowed: [LineReader.Line] = []
     while outcome == .needsMore {

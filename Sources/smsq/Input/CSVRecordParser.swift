@@ -1,3 +1,20 @@
+/// What stands between the fields of a CSV record.
+enum CSVSeparator: UInt8, CaseIterable {
+  // Spreadsheets write a semicolon where the comma is in numbers; tabs come from databases.
+  case comma = 0x2C
+  case semicolon = 0x3B
+  case tab = 0x09
+
+  /// For "a comma".
+  var name: String {
+    switch self {
+    case .comma: "comma"
+    case .semicolon: "semicolon"
+    case .tab: "tab"
+    }
+  }
+}
+
 /// Splits one CSV record into its fields, a line at a time. A pure value: it does no I/O.
 ///
 /// A quote inside a field that does not begin with one is taken as it stands (`5" pipe`), as spreadsheets do.
@@ -9,7 +26,7 @@ struct CSVRecordParser {
     case needsMore
     /// The input, or the allowed size, ended inside quotes.
     case unterminated
-    /// Something other than a comma follows a closing quote.
+    /// Something other than a separator follows a closing quote.
     case textAfterQuote
 
     /// What to tell the user, or nil if nothing is wrong.
@@ -29,12 +46,14 @@ struct CSVRecordParser {
   }
 
   private static let quote = UInt8(ascii: "\"")
-  private static let comma = UInt8(ascii: ",")
 
+  private let separator: UInt8
   private var state = State.fieldStart
   /// All fields' bytes one after the other, and where each one ends: two allocations a record instead of one a field.
   private var bytes: [UInt8] = []
   private var ends: [Int] = []
+
+  init(separator: CSVSeparator = .comma) { self.separator = separator.rawValue }
 
   /// The bytes of all fields so far.
   var size: Int { bytes.count }
@@ -57,7 +76,7 @@ struct CSVRecordParser {
         state = .quoted
       case (.quoted, _):
         bytes.append(byte)
-      case (_, Self.comma):
+      case (_, separator):
         ends.append(bytes.count)
         state = .fieldStart
       case (.quoteInQuoted, _):
@@ -83,7 +102,11 @@ struct CSVRecordParser {
     for end in ends {
       guard let field = String(validating: bytes[start..<end], as: UTF8.self) else {
         return .failure(
-          InputError(.notText, "field \(fields.count + 1) is not UTF-8; save the file as UTF-8 (iconv -t UTF-8)")
+          InputError(
+            .notText,
+            "field \(fields.count + 1) is not UTF-8; save the file as UTF-8, or convert it: "
+              + "iconv -f GBK -t UTF-8, or -f WINDOWS-1252"
+          )
         )
       }
       fields.append(field)

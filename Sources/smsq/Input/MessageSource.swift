@@ -8,7 +8,7 @@ enum InputFormat: String, CaseIterable, ExpressibleByArgument {
   case auto
   /// One JSON object a line.
   case jsonl
-  /// CSV whose first line names the columns.
+  /// CSV whose first line names the columns, between commas, semicolons or tabs.
   case csv
 }
 
@@ -27,7 +27,7 @@ struct BulkLine {
   var result: Result<PushFields, InputError>
 }
 
-/// The messages of a `.jsonl` or `.csv` file, or of standard input. Reading is synchronous and blocks.
+/// The messages of a `.jsonl`, `.csv` or `.tsv` file, or of standard input. Reading is synchronous and blocks.
 final class MessageSource: Sequence, IteratorProtocol {
   /// The size of the whole input, where it is known: a regular file, also as standard input.
   let totalBytes: Int?
@@ -91,11 +91,18 @@ final class MessageSource: Sequence, IteratorProtocol {
       if kind == S_IFDIR { throw InputError(errorNumber: EISDIR, name: name) }
       let beginning = InputBeginning(lines.peek())
       try beginning.checkIsText(name: name)
-      self.format = format == .auto ? InputFormat(fileName: name) ?? beginning.format : format
+      let named = format == .auto ? InputFormat(fileName: name) : format
+      self.format = named ?? beginning.format
+      try beginning.checkLineEnds(name: name, format: self.format)
       if self.format == .csv {
-        let reader = try CSVReader(lines: lines)
-        try Self.check(reader.columns, for: columns)
+        try beginning.checkIsNotJSON(name: name)
+        let reader = try CSVReader(lines: lines, separator: beginning.separator(for: columns))
+        if let missing = columns.first(where: { !reader.columns.contains($0) }) {
+          throw HeaderFault.missing(missing, needed: columns).error(reader.columns)
+        }
         csv = reader
+      } else if named == nil, beginning.isRecord {
+        throw HeaderFault.missing(columns[0], needed: columns).error(["+"])
       } else {
         try beginning.checkIsNotArray(name: name)
         csv = nil
@@ -129,17 +136,6 @@ final class MessageSource: Sequence, IteratorProtocol {
     }
     return BulkLine(number: record.number, result: result)
   }
-
-  private static func check(_ columns: [String], for needed: [String]) throws(InputError) {
-    guard let first = needed.first(where: { !columns.contains($0) }) else { return }
-    let hint =
-      columns.count == 1 && columns[0].contains { $0 == ";" || $0 == "\t" }
-      ? "separate the columns by commas" : "name the columns in the first line, as in \(needed.joined(separator: ","))"
-    throw InputError(
-      .header,
-      "the header has no column '\(first)', only: \(columns.joined(separator: ", ")); \(hint)"
-    )
-  }
 }
 
 extension InputFormat {
@@ -148,7 +144,7 @@ extension InputFormat {
     let name = fileName.lowercased()
     if [".jsonl", ".ndjson", ".json"].contains(where: name.hasSuffix) {
       self = .jsonl
-    } else if name.hasSuffix(".csv") {
+    } else if [".csv", ".tsv"].contains(where: name.hasSuffix) {
       self = .csv
     } else {
       return nil

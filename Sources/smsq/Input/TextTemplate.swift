@@ -1,4 +1,5 @@
 import ArgumentParser
+import SMS
 
 /// A text with places for the columns of a file: `Dear {name}, ...`. `{{` and `}}` stand for the braces themselves.
 struct TextTemplate: Equatable {
@@ -48,7 +49,8 @@ struct TextTemplate: Equatable {
         guard let value = fields[name] else {
           throw InputError(
             .malformed,
-            "there is no '\(name)' for {\(name)}, only: \(fields.keys.sorted().joined(separator: ", "))"
+            "there is no '\(name)' for {\(name)}, only: "
+              + fields.keys.sorted().prefix(12).map(Redacted.name).joined(separator: ", ")
           )
         }
         result += value

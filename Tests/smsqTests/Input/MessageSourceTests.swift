@@ -56,14 +56,103 @@ struct MessageSourceTests {
     let noText = try refusal(Array("to,body\n".utf8), name: "x.csv")
     #expect(noText.code == .header)
     #expect(noText.message.contains("'text'") && noText.message.contains("to, body"))
-    #expect(try refusal(Array("to;text\n".utf8), name: "x.csv").message.contains("by commas"))
+    #expect(try refusal(Array("to|text\n".utf8), name: "x.csv").message.contains("by commas, semicolons or tabs"))
+    #expect(try refusal(Array("sep=;\nto;text\n".utf8), name: "x.csv").message.contains("Excel"))
+    let many = try refusal(Array((1...100).map { "c\($0)" }.joined(separator: ",").utf8), name: "x.csv").message
+    #expect(many.contains("c12, and 88 more"))
+  }
+
+  @Test(
+    "Semicolons and tabs are known by the header, whatever else stands in it",
+    arguments: [
+      "to;text\n+1;a,b\n", "to\ttext\r\n+1\ta,b\r\n", "\u{FEFF}\"To\"; TEXT \n+1;\"a,b\"\n",
+      "text,x;to;Text\ny;+1;a,b\n",
+      "to,text\n+1,\"a,b\"\n", "\n\nto;text\n\n+1;a,b",
+    ]
+  )
+  func separators(text: String) throws {
+    for name in ["x.csv", "-"] {
+      let lines = Array(try source(text, name: name))
+      #expect(lines.count == 1)
+      guard case .columns(let columns) = try lines.first?.result.get() else {
+        Issue.record("no columns")
+        return
+      }
+      #expect(columns["to"] == "+1")
+      #expect(columns["text"] == "a,b")
+    }
+    let table = try MessageSource(
+      descriptor: temporaryDescriptor("first name,x;to\nAnna;+1\n"),
+      name: "x.csv",
+      columns: ["to", "first name,x"]
+    )
+    #expect(try Array(table).first?.result.get() == .columns(["to": "+1", "first name,x": "Anna"]))
+  }
+
+  @Test("A record that has not as many fields as the header says what separates them")
+  func fieldCount() throws {
+    for (separator, name) in [(",", "comma"), (";", "semicolon"), ("\t", "tab")] {
+      let lines = Array(try source("to\(separator)text\n+1\(separator)a\(separator)b\n", name: "x.csv"))
+      let error = try #require(throws: InputError.self) { try lines[0].result.get() }
+      #expect(error.message.contains("a \(name) in double quotes"))
+    }
+  }
+
+  @Test(
+    "Where a header was forgotten, nobody's number or text is shown",
+    arguments: [
+      ("+8613800138000,Dear Anna your code is 123456\n", "x.csv", "looks like data"),
+      ("+8613800138000;Dear Anna\n", "-", "looks like data"),
+      ("\"138 0013 8000\",\"Dear Anna\"\n", "list", "looks like data"),
+      ("13800138000\tDear Anna\n", "x.tsv", "looks like data"),
+      ("Dear Anna,13800138000,Dear Anna\n", "x.csv", "looks like data"),
+      ("１３８００１３８０００,Dear Anna\n", "x.csv", "looks like data"),
+      ("Dear Anna your parcel is here,nobody\n", "x.csv", "looks like data"),
+      ("【ACME】您好Anna，您的包裹到了,x\n", "x.csv", "looks like data"),
+      (String(repeating: "Anna", count: 9) + "\n", "x.csv", "looks like data"),
+      ("{\"to\":\"+8613800138000\",\"text\":\"Dear Anna\"}\n", "x.csv", "--format jsonl"),
+      ("to,text\r+8613800138000,Dear Anna\r+8613800138001,Dear Bob\r", "x.csv", "CR alone"),
+      ("+8613800138000,Dear Anna\r+8613800138001,Dear Bob", "x.csv", "CR alone"),
+      ("{\"to\":\"+8613800138000\"}\r{\"to\":\"+8613800138001\"}\r", "x.jsonl", "CR alone"),
+    ]
+  )
+  func forgottenHeader(text: String, name: String, word: String) throws {
+    let message = try refusal(Array(text.utf8), name: name).message
+    #expect(message.contains(word), "\(message)")
+    #expect(
+      !message.lowercased().contains("anna") && !message.contains("138001") && !message.contains("１３８"),
+      "\(message)"
+    )
+    #expect(message.utf8.count < 300)
+  }
+
+  @Test("A CR that ends no line is left alone")
+  func carriageReturns() throws {
+    #expect(Array(try source("{\"to\":\"+1\",\r\"text\":\"x\"}", name: "x.jsonl")).count == 1)
+    #expect(Array(try source("to,text\r\n+1,\"a\rb\"\r\n", name: "x.csv")).count == 1)
+  }
+
+  @Test("GBK and Latin-1 are told with the way to convert them")
+  func encodings() throws {
+    for bytes: [UInt8] in [[0xC4, 0xE3, 0xBA, 0xC3], [0x63, 0x61, 0x66, 0xE9]] {
+      let lines = Array(
+        try MessageSource(descriptor: temporaryDescriptor(Array("to,text\n+1,".utf8) + bytes + [0x0A]), name: "x.csv")
+      )
+      let error = try #require(throws: InputError.self) { try lines[0].result.get() }
+      #expect(error.code == .notText && error.message.contains("iconv -f GBK"))
+      #expect(try refusal(Array("to,".utf8) + bytes + [0x0A], name: "x.csv").message.contains("iconv -f GBK"))
+    }
   }
 
   @Test("What is not text is refused with a remedy")
   func notText() throws {
     #expect(try refusal([0x1F, 0x8B, 0x08, 0x00]).message.contains("gzip -dc"))
     #expect(try refusal([0x50, 0x4B, 0x03, 0x04], name: "x.csv").message.contains("as CSV"))
-    #expect(try refusal([0xFF, 0xFE, 0x74, 0x00]).message.contains("UTF-16"))
+    for utf16: [UInt8] in [
+      [0xFF, 0xFE, 0x74, 0], [0xFE, 0xFF, 0, 0x74], [0x74, 0, 0x6F, 0, 0x2C, 0], [0, 0x74, 0, 0x6F],
+    ] {
+      #expect(try refusal(utf16, name: "x.csv").message.contains("UTF-16"))
+    }
     #expect(try refusal([0x7B, 0x00, 0x7D]).code == .notText)
     #expect(try refusal(Array("\n [\n{}]".utf8)).message.contains("jq -c"))
   }
