@@ -14,6 +14,9 @@ package struct PayloadGlimpse: Sendable, Equatable {
     }
   }
 
+  /// The id, if a push can have been accepted under it.
+  package var callerID: String? { id.flatMap { (try? TextMessage.check(id: $0.utf8Span)) == nil ? nil : $0 } }
+
   /// The number with its middle hidden.
   package var maskedTo: String? { to.map(Redacted.number) }
 }

@@ -123,11 +123,29 @@ struct BulkPushTests {
     let lines = (0..<1_200).map { Self.line("\($0 % 700)") }.joined(separator: "\n")
     let first = try await bench.smsq("push", "--file", "-", input: lines)
     #expect(first.code == 0)
-    #expect(first.output.hasPrefix("700 messages queued, 500 left out"))
+    #expect(
+      first.output == "700 messages queued, 500 left out, with ids that were used before (lines 701 to 1200)"
+    )
     let second = try await bench.smsq("push", "--file", "-", "--json", input: lines)
     #expect(second.code == 0)
     #expect(try second.output.json["duplicates"] as? Int == 1_200)
+    #expect(try second.output.json["duplicate_lines"] as? [Int] == Array(1...100))
     #expect(try await ids(bench) == (0..<700).map(String.init))
+  }
+
+  @Test("Duplicates are named by the lines of the file, whatever stands between them")
+  func duplicateLines() async throws {
+    let bench = try await Bench()
+    let csv =
+      "text;to;id\n\"two\nlines\";+8613800138000;a\nx;nobody;b\n\nx;+8613800138000;a\nx;+8613800138000;c\n"
+      + "x;+8613800138000;c\nx;+8613800138000;a\n"
+    let result = try await bench.smsq("push", "--file", "-", "--json", input: csv)
+    #expect(result.code == 65)
+    #expect(try result.output.json["duplicate_lines"] as? [Int] == [6, 8, 9])
+    let again = try await bench.smsq("push", "--file", "-", input: csv)
+    #expect(again.output.contains("5 left out, with ids that were used before (lines 2, 6 to 9)"))
+    let without = try await bench.smsq("push", "--file", "-", "--json", input: "\(Self.line("d"))\n")
+    #expect(try without.output.json["duplicate_lines"] == nil)
   }
 
   @Test("20,000 lines are counted, in order, and no progress bar gets into a pipe")
@@ -249,20 +267,22 @@ struct BulkPushTests {
     "What is no file of messages is told apart, with the way to make one of it",
     arguments: [
       (#"[{"to":"+8613800138000","text":"hi"}]"#, "jq -c '.[]'"), ("\u{1F}\u{8B}", "gzip"), ("a\0b", "binary"),
-      ("to;text\n+8613800138000;hi\n", "commas"), ("to,message\n1,2\n", "no column 'text'"),
+      ("+8613800138000;hi\n", "looks like data"), ("to,text\r+8613800138000,hi\r", "CR alone"),
+      ("to,message\n1,2\n", "no column 'text'"),
     ]
   )
   func notMessages(input: String, word: String) async throws {
     let bench = try await Bench()
     // 0x8B is no character of its own in UTF-8.
     let bytes = input.hasPrefix("\u{1F}") ? [0x1F, 0x8B, 8, 0] : [UInt8](input.utf8)
-    let format = input.contains("to") && !input.hasPrefix("[") ? "csv" : "auto"
+    let format = (input.contains("to") || input.hasPrefix("+")) && !input.hasPrefix("[") ? "csv" : "auto"
     let result = try await Smsq.run(
       ["push", "--redis", bench.server.url, "--queue", "\(bench.queue.name)", "--file", "-", "--format", format],
       input: .bytes(bytes)
     )
     #expect(result.code == 65)
     #expect(result.note.contains(word), "\(result)")
+    #expect(!result.note.contains("3800138000"))
     #expect(!result.note.contains("smsq push -\n") && !result.note.hasSuffix("smsq push -"))
     #expect(try await bench.queue.dump().values.isEmpty)
   }

@@ -48,4 +48,26 @@ struct DeadTests {
     #expect(try await bench.dead().isEmpty)
     #expect(try await bench.violations(plainPushes: 1) == [])
   }
+
+  @Test("remove frees the ids of what it removes, retry does not")
+  func freedIDs() async throws {
+    let bench = try await buried()
+    func dead(_ verb: String, _ id: String) async throws -> Int32 {
+      try await Smsq.run(
+        ["dead", verb, "--redis", bench.server.url, "--queue", bench.queue.name.description, id]
+      ).code
+    }
+    func status(_ id: String) async throws -> String? {
+      let result = try await bench.smsq(["push", "--id", id, "--json"] + Bench.message)
+      #expect(result.code == 0)
+      return try result.output.json["status"] as? String
+    }
+    #expect(try await status("m0") == "duplicate")
+    #expect(try await dead("remove", "m0") == 0)
+    #expect(try await status("m0") == "queued")
+    #expect(try await status("m0") == "duplicate")
+    #expect(try await dead("retry", "m1") == 0)
+    #expect(try await status("m1") == "duplicate")
+    #expect(try await bench.violations(plainPushes: 1) == [])
+  }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import MessageQueue
 import RedisClient
 import TestSupport
@@ -105,6 +106,18 @@ struct PushTests {
     #expect(try await bench.waiting().map { try $0.json["to"] as? String } == [Bench.to])
   }
 
+  @Test("--at takes Unix seconds and what ISO 8601 writes, and says what is wrong with milliseconds")
+  func times() async throws {
+    let bench = try await Bench()
+    for time in ["4102416000", "2100-01-01T00:00:00+0800", "2100-01-01 00:00:00+08"] {
+      #expect(try await bench.smsq(["push", "--at", time] + Bench.message).code == 0)
+    }
+    let due = try await bench.queue.run("ZCOUNT {sms}:later 4102416000000 4102416000000")
+    #expect(due.integer == 3)
+    let milliseconds = try await bench.smsq(["push", "--at", "4102416000000"] + Bench.message)
+    #expect(milliseconds.code == 64 && milliseconds.note.contains("milliseconds"))
+  }
+
   @Test("Every option can come from its variable, and the command line has the last word")
   func variables() async throws {
     let bench = try await Bench()
@@ -142,6 +155,23 @@ struct PushTests {
     #expect(try third.output.json["status"] as? String == "duplicate")
     #expect(try await bench.waiting().count == 1)
     #expect(try await bench.counts().counters["pushed"] == 1)
+  }
+
+  @Test("Where the message that has the id is dead, a second push says so, and how to go on")
+  func deadID() async throws {
+    let bench = try await Bench()
+    let push = ["push", "--id", "order 8"] + Bench.message
+    #expect(try await bench.smsq(push).code == 0)
+    let worker = try bench.worker("--sim-reject", "1")
+    try await eventually("it is dead") { try await bench.dead().count == 1 }
+    worker.send(SIGTERM)
+    _ = try await worker.end()
+    let second = try await bench.smsq(push)
+    #expect(second.code == 0 && second.output == "order 8")
+    #expect(second.note.contains("dead (undeliverable") && second.note.contains("smsq dead retry"))
+    let third = try await bench.smsq(push + ["--json"])
+    #expect(try third.output.json["status"] as? String == "duplicate")
+    #expect((try third.output.json["dead_reason"] as? String)?.hasPrefix("undeliverable") == true)
   }
 
   @Test("With --id-lifetime 0s an id may come again")

@@ -138,6 +138,104 @@ struct ReviveTests {
     ),
   ]
 
+  /// Removes the letters at these ranks, each of which has its payload for an id.
+  private static func removeFreeing(
+    _ ranks: Int...,
+    times: Int = 1
+  ) -> @Sendable (MessageQueue) async throws -> String {
+    { queue in
+      var pages = DeadLetterPages(of: queue)
+      let letters = try await pages.next()
+      var answers: [String] = []
+      for _ in 1...times {
+        let count = try await queue.remove(ranks.map { letters[$0] }) { letter in
+          letter.element.payload == bytes("c") ? nil : String(decoding: letter.element.payload, as: UTF8.self)
+        }
+        answers.append("\(count)")
+      }
+      return answers.joined(separator: " ")
+    }
+  }
+
+  private static let threeSeen = ["a", "b", "c"].map { "SET {sms}:seen:\($0) 1 PX 1800000" }
+
+  static let freed: [ScriptCase] = [
+    ScriptCase(
+      "Ids of letters that go are free, the others stay taken",
+      before: [threeDead] + threeSeen,
+      call: removeFreeing(0, 2),
+      answer: "2",
+      after: [
+        "{sms}:dead: b@now-5m", "{sms}:seen:b: 1 for 30m", "{sms}:seen:c: 1 for 30m", "{sms}:stats: dead_removed=2",
+      ]
+    ),
+    ScriptCase(
+      "An id that is not remembered any more is no mistake",
+      before: [threeDead],
+      call: removeFreeing(0, 1, 2),
+      answer: "3",
+      after: ["{sms}:stats: dead_removed=3"]
+    ),
+    ScriptCase(
+      "The same letter twice in one call is removed once",
+      before: [threeDead] + threeSeen,
+      call: removeFreeing(1, 1, 2, 0),
+      answer: "3",
+      after: ["{sms}:seen:c: 1 for 30m", "{sms}:stats: dead_removed=3"]
+    ),
+    ScriptCase(
+      "A full Redis lets ids be freed",
+      before: [threeDead] + threeSeen,
+      isFull: true,
+      call: removeFreeing(0, 1),
+      answer: "2",
+      after: ["{sms}:dead: c@now-1m", "{sms}:seen:c: 1 for 30m", "{sms}:stats: dead_removed=2"]
+    ),
+    ScriptCase(
+      "A wrong type of the counters leaves letters and ids",
+      before: [threeDead, "SET {sms}:stats x"] + threeSeen,
+      call: removeFreeing(0),
+      answer: "WRONGTYPE"
+    ),
+  ]
+
+  @Test("Freed ids", arguments: freed)
+  func free(row: ScriptCase) async throws { try await row.check() }
+
+  @Test("A letter that another has put back, or removed, frees no id: its message may have been pushed anew")
+  func freedOnce() async throws {
+    let (test, letters) = try await dead("ZADD {sms}:dead now-5m a now-1m b")
+    for id in ["a", "b"] { try await test.run("SET {sms}:seen:\(id) 1 PX 1800000") }
+    #expect(try await test.queue.revive([letters[0]]) == 1)
+    func remove() async throws -> Int {
+      try await test.queue.remove(letters) { String(decoding: $0.element.payload, as: UTF8.self) }
+    }
+    #expect(try await remove() == 1)
+    #expect(
+      try await test.queue.enqueue(["a", "b"].map { .init(payload: bytes($0), callerID: $0) })
+        == .queued(count: 1, waiting: 2, duplicates: [0])
+    )
+    #expect(try await remove() == 0)
+    #expect(
+      try await test.queue.enqueue(["b"].map { .init(payload: bytes($0), callerID: $0) })
+        == .queued(count: 0, waiting: 2, duplicates: [0])
+    )
+    #expect(InvariantCheck(try await test.dump()).violations(plainPushes: 2) == [])
+  }
+
+  @Test("500 letters, the most of a call, go with their ids")
+  func freedAtOnce() async throws {
+    let test = TestQueue(on: try await .shared())
+    let batch = (1...500).map { OutgoingMessage(payload: bytes("\($0)"), callerID: "\($0)") }
+    #expect(try await test.queue.enqueue(batch) == .queued(count: 500, waiting: 500, duplicates: []))
+    try await test.run("DEL sms")
+    for number in 1...500 { try await test.run("ZADD {sms}:dead now-5m \(number)") }
+    var pages = DeadLetterPages(of: test.queue)
+    let letters = try await pages.next()
+    #expect(try await test.queue.remove(letters) { String(decoding: $0.element.payload, as: UTF8.self) } == 500)
+    #expect(try await test.dump().lines == ["{sms}:stats: dead_removed=500 pushed=500", "{sms}:wake: 1"])
+  }
+
   @Test("A wrong type of the dead letters, made meanwhile, changes nothing")
   func wrongType() async throws {
     let (test, letters) = try await dead("ZADD {sms}:dead now-1m a")

@@ -13,7 +13,20 @@ struct BulkAdd {
     var lines = 0
     var added = 0
     var duplicates = 0
+    /// The first lines whose ids are there already; nil where there are none.
+    var duplicateLines: [Int]?
     var refused = 0
+    var duplicateList = LineList()
+
+    private enum CodingKeys: CodingKey {
+      case lines, added, duplicates, duplicateLines, refused
+    }
+
+    mutating func noteDuplicate(_ line: Int) {
+      duplicates += 1
+      duplicateList.append(line)
+      duplicateLines = duplicateList.lines
+    }
   }
 
   func run(_ path: String) async throws {
@@ -23,20 +36,21 @@ struct BulkAdd {
 
     var summary = Summary()
     var batch: [NewRow] = []
-    var firstLine = 1
+    var lines = LineNumbers()
     let progress = ProgressBar(totalBytes: input.totalBytes)
     func flush() async throws {
       if batch.isEmpty { return }
       do {
         let added = try await table.add(batch)
         summary.added += added.count
-        summary.duplicates += batch.count - added.count
+        for (position, id) in added.ids.enumerated() where id == nil { summary.noteDuplicate(lines[position]) }
         batch = []
+        lines = LineNumbers()
       } catch {
         progress.clear()
         let failure = Failure(error)
         throw Failure(
-          "\(failure.description)\n\(text(summary)); line \(firstLine) and all after it were not",
+          "\(failure.description)\n\(text(summary)); line \(lines.first) and all after it were not",
           failure.code
         )
       }
@@ -45,8 +59,8 @@ struct BulkAdd {
       summary.lines += 1
       switch maker.row(line) {
       case .success(let row):
-        if batch.isEmpty { firstLine = line.number }
         batch.append(row)
+        lines.append(line.number)
       case .failure(let error):
         progress.clear()
         Terminal.note("line \(line.number): \(error)")
@@ -89,7 +103,9 @@ struct BulkAdd {
 
   private func text(_ summary: Summary) -> String {
     var parts = ["\(summary.added) rows added"]
-    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out because their ids are there already") }
+    if summary.duplicates > 0 {
+      parts.append("\(summary.duplicates) left out because their ids are there already (\(summary.duplicateList))")
+    }
     if summary.refused > 0 { parts.append("\(summary.refused) lines refused") }
     return parts.joined(separator: ", ")
   }

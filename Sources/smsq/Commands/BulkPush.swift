@@ -19,15 +19,27 @@ struct BulkPush {
   /// Messages of one script call, and the lines they came from.
   private struct Batch {
     var messages = OutgoingBatch()
-    var firstLine = 0
-    var lastLine = 0
+    var lines = LineNumbers()
   }
 
   private struct Summary: Encodable {
     var lines = 0
     var queued = 0
     var duplicates = 0
+    /// The first lines whose ids were used before; nil where there are none.
+    var duplicateLines: [Int]?
     var refused = 0
+    var duplicateList = LineList()
+
+    private enum CodingKeys: CodingKey {
+      case lines, queued, duplicates, duplicateLines, refused
+    }
+
+    mutating func noteDuplicate(_ line: Int) {
+      duplicates += 1
+      duplicateList.append(line)
+      duplicateLines = duplicateList.lines
+    }
   }
 
   private typealias Trip = Task<[Result<EnqueueResult, RedisError>], any Error>
@@ -60,8 +72,7 @@ struct BulkPush {
         summary.refused += 1
         continue
       }
-      if batch.messages.count == 1 { batch.firstLine = line.number }
-      batch.lastLine = line.number
+      batch.lines.append(line.number)
       if batch.messages.count < Self.batchSize { continue }
       batches.append(batch)
       batch = Batch()
@@ -99,8 +110,8 @@ struct BulkPush {
     } catch let error as RedisError {
       let failure = Failure(error)
       throw Failure(
-        "\(failure.description)\n\(text(summary)); whether lines \(batches[0].firstLine) to "
-          + "\(batches[batches.count - 1].lastLine) were queued is not known, later ones were not",
+        "\(failure.description)\n\(text(summary)); whether lines \(batches[0].lines.first) to "
+          + "\(batches[batches.count - 1].lines.last) were queued is not known, later ones were not",
         failure.code
       )
     }
@@ -111,7 +122,7 @@ struct BulkPush {
       switch result {
       case .success(.queued(let count, _, let duplicates)):
         summary.queued += count
-        summary.duplicates += duplicates.count
+        for position in duplicates { summary.noteDuplicate(batch.lines[position]) }
         isRefused = false
         continue
       case .success(.full(let waiting)):
@@ -125,9 +136,9 @@ struct BulkPush {
         problem = problem ?? Failure(error, outcome: "not all was queued")
       }
       if isRefused {
-        missing[missing.count - 1].last = batch.lastLine
+        missing[missing.count - 1].last = batch.lines.last
       } else {
-        missing.append((batch.firstLine, batch.lastLine))
+        missing.append((batch.lines.first, batch.lines.last))
       }
       isRefused = true
     }
@@ -136,7 +147,7 @@ struct BulkPush {
     let rest =
       isRefused
       ? "all from line \(missing.removeLast().first) on"
-      : "all that begin after line \(batches[batches.count - 1].lastLine)"
+      : "all that begin after line \(batches[batches.count - 1].lines.last)"
     let lines = missing.isEmpty ? "" : "lines \(missing.map { "\($0) to \($1)" }.joined(separator: ", ")) and "
     throw Failure("\(problem.description)\n\(text(summary)); \(lines)\(rest) were not", problem.code)
   }
@@ -207,7 +218,9 @@ struct BulkPush {
 
   private func text(_ summary: Summary) -> String {
     var parts = ["\(summary.queued) message\(summary.queued == 1 ? "" : "s") queued"]
-    if summary.duplicates > 0 { parts.append("\(summary.duplicates) left out, with ids that were used before") }
+    if summary.duplicates > 0 {
+      parts.append("\(summary.duplicates) left out, with ids that were used before (\(summary.duplicateList))")
+    }
     if summary.refused > 0 { parts.append("\(summary.refused) line\(summary.refused == 1 ? "" : "s") refused") }
     return parts.joined(separator: ", ")
   }

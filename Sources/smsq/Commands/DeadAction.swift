@@ -1,6 +1,7 @@
 import ArgumentParser
 import MessageQueue
 import RedisClient
+import SMS
 
 /// What can be done to dead letters.
 enum DeadAction: String {
@@ -11,7 +12,7 @@ enum DeadAction: String {
   func callAsFunction(_ letters: [DeadLetter], of queue: MessageQueue) async throws(RedisError) -> Int {
     switch self {
     case .retry: try await queue.revive(letters)
-    case .remove: try await queue.remove(letters)
+    case .remove: try await queue.remove(letters) { PayloadGlimpse($0.element.payload).callerID }
     }
   }
 }

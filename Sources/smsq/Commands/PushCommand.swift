@@ -15,8 +15,11 @@ struct PushCommand: AsyncParsableCommand {
         smsq push --file - < messages.csv
 
       A line of a JSONL file is an object such as {"to":"+8613800138000","text":"hi"}; a CSV file names its columns in the \
-      first line: to,text,from,id,expires_at. Other fields are kept. Prints the message's id, or for a file how many \
-      messages were queued; what is wrong with a line is said on standard error.
+      first line: to,text,from,id,expires_at, between commas, semicolons or tabs. Other fields are kept. Prints the \
+      message's id, or for a file how many messages were queued; what is wrong with a line is said on standard error.
+
+      An id of yours that was accepted before is not queued again, and that is no failure: it is said, for a file with \
+      the lines, and --json has the status "duplicate". `smsq dead remove` frees the ids of what it removes.
 
       Any other program can push as well: redis-cli LPUSH sms '{"to":"+8613800138000","text":"hi"}'
       """
@@ -45,7 +48,7 @@ struct PushCommand: AsyncParsableCommand {
     help: ArgumentHelp("Send it at this time, such as 2026-12-24T18:00:00+08:00.", valueName: "RFC 3339"),
     transform: { text in
       guard let time = Timestamp.milliseconds(text) else {
-        throw ValidationError("'\(text)' is no time: write it as RFC 3339, such as 2026-12-24T18:00:00+08:00.")
+        throw ValidationError("'\(text)' \(Timestamp.complaint(of: text)).")
       }
       return time
     }
@@ -55,7 +58,7 @@ struct PushCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Do not send it later than so long from now, such as 5m.", valueName: "time"))
   var expiresIn: Duration?
 
-  @Option(help: ArgumentHelp("A file of messages, .jsonl or .csv, or - for standard input.", valueName: "path"))
+  @Option(help: ArgumentHelp("A file of messages, .jsonl, .csv or .tsv, or - for standard input.", valueName: "path"))
   var file: String?
 
   @Option(help: "How to read the file: by its name, or as told.")
@@ -139,6 +142,7 @@ struct PushCommand: AsyncParsableCommand {
         .tempFail
       )
     case .queued(let count, let waiting, _):
+      let dead = count == 0 ? await deadLetter(prepared.id, of: queue, now: now) : nil
       let result = PushResult(
         id: prepared.id,
         queue: queue.name.description,
@@ -146,13 +150,30 @@ struct PushCommand: AsyncParsableCommand {
         to: prepared.to.e164,
         segments: prepared.segmentation.segments,
         encoding: prepared.segmentation.encoding.rawValue,
-        waiting: waiting
+        waiting: waiting,
+        deadReason: dead.map { $0.element.reason ?? "" }
       )
       Terminal.print(json ? try JSONLine.encode(result) : result.id)
-      if count == 0 {
-        Terminal.note("the id \(result.id) was accepted before; the message was not queued again")
-      }
+      if count == 0 { Terminal.note(Self.duplicateNote(result).printable) }
     }
+  }
+
+  private static func duplicateNote(_ result: PushResult) -> String {
+    let before = "the id \(result.id) was accepted before; the message was not queued again"
+    guard let reason = result.deadReason else { return before }
+    return
+      "\(before), and that one is dead (\(reason)): send it with smsq dead retry, or free its id with smsq dead remove"
+  }
+
+  /// The dead letter that holds an id, if it can be found: somebody who pushes again may take it for sent. To look is no part
+  /// of the push, and a producer may not be allowed to.
+  private func deadLetter(_ id: String, of queue: MessageQueue, now: Int64) async -> DeadLetter? {
+    // What died before an id could be remembered does not hold it.
+    var pages = DeadLetterPages(of: queue, from: now - idLifetime.milliseconds)
+    while let page = try? await pages.next(), !page.isEmpty {
+      if let letter = page.last(where: { PayloadGlimpse($0.element.payload).id == id }) { return letter }
+    }
+    return nil
   }
 
   private func prepare(_ payload: [UInt8], now: Int64?) throws -> PreparedMessage {
@@ -183,4 +204,6 @@ private struct PushResult: Encodable {
   let segments: Int
   let encoding: String
   let waiting: Int
+  /// Of a duplicate: why the message that has the id is among the dead letters; nil where it is not.
+  let deadReason: String?
 }

@@ -11,7 +11,7 @@ struct TableAddCommand: AsyncParsableCommand {
       One message, or one program with its arguments behind --:
         smsq table add --to +8613800138000 --text "Your code is 123456"
         smsq table add -- /usr/local/bin/send_msg +8613800138000 "Your code is 123456"
-      A row for each line of a file, .csv or .jsonl, with {name} for its columns:
+      A row for each line of a file, .csv, .tsv or .jsonl, with {name} for its columns:
         smsq table add --file users.csv --text "Dear {name}, your order {order} is on its way"
         smsq table add --file users.csv -- /usr/local/bin/send_msg {to} "Dear {name}"
 
@@ -46,7 +46,7 @@ struct TableAddCommand: AsyncParsableCommand {
   var delay: Duration?
 
   @Option(
-    help: ArgumentHelp("A file of messages or users, .jsonl or .csv, or - for standard input.", valueName: "path")
+    help: ArgumentHelp("A file of messages or users, .jsonl, .csv or .tsv, or - for standard input.", valueName: "path")
   )
   var file: String?
 
