@@ -55,6 +55,8 @@ enum ForeignPayload {
     case 0xD9 where beginsMessage(payload[2...]), 0xDA where beginsMessage(payload[3...]),
       0xDB where beginsMessage(payload[5...]):
       return ("a string of MessagePack that holds a message", asJSON)
+    case 0x78 where beginsMessage(payload[2...]):
+      return ("a string of CBOR that holds a message", "push the JSON as it is")
     case 0xA1...0xB7 where (0x60...0x77).contains(payload[1]), 0xBF where (0x60...0x77).contains(payload[1]):
       return ("CBOR", "push JSON")
     // LZF has no mark of its own: it begins with how many bytes stand there as they are.

@@ -69,14 +69,17 @@ package enum Redacted {
     return ((isInternational ? 7 : 8)...15).contains(digits.count - (hasPrefix ? 2 : 0)) ? number(text) : text
   }
 
-  /// A time's date, so that its fault can be seen, and of anything else no more than of a number: columns get shifted, and
-  /// then a number or a text stands where a time should be.
+  /// A time as far as it looks like one, so that its fault can be seen. Columns get shifted: of what may be a number, or a
+  /// text with a code at its end, no more is shown than that it is no time.
   static func time(_ text: String) -> String {
     let beginning = Array(text.utf8.prefix(10))
     let isDate =
       beginning.count == 10 && beginning[4] == UInt8(ascii: "-") && beginning[7] == UInt8(ascii: "-")
       && beginning.count(where: isDigit) == 8
-    return isDate ? value(text) : number(text)
+    if isDate { return value(text) }
+    if text.utf8.prefix(64).allSatisfy({ isDigit($0) || " +-.()/".utf8.contains($0) }) { return number(text) }
+    let scalars = text.unicodeScalars
+    return printable(scalars.prefix(10)) + (scalars.dropFirst(10).isEmpty ? "" : "...")
   }
 
   /// A member's or a column's name. One that holds as many digits as a telephone number, or is as long as a text, is none.

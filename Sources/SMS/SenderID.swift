@@ -39,9 +39,7 @@ package enum SenderID {
       length == digits
       ? (3...maximumDigits).contains(digits)
       : length == digits + 1 && bytes[0] == UInt8(ascii: "+") && (3...15).contains(digits)
-    guard isName || isNumber else {
-      throw length > digits && letters > 0 ? invalid(text, "has \(length) characters") : invalid(text)
-    }
+    if !isName && !isNumber { try checkSignature(text) }
   }
 
   private static func checkSignature(_ text: UTF8Span) throws(MessageError) {
@@ -51,9 +49,10 @@ package enum SenderID {
     for scalar in scalars where !isVisible(scalar) {
       throw invalid(text, "holds the character U+\(String(scalar.value, radix: 16, uppercase: true))")
     }
-    guard scalars.contains(where: { !$0.isASCII }) else { throw invalid(text) }
+    let limit = scalars.allSatisfy(\.isASCII) ? 11 : maximumSignatureLength
+    guard scalars.count <= limit else { throw invalid(text, "has \(scalars.count) characters") }
+    guard limit > 11 else { throw invalid(text) }
     guard scalars.contains(where: \.properties.isAlphabetic) else { throw invalid(text, "holds no letter") }
-    guard scalars.count <= maximumSignatureLength else { throw invalid(text, "has \(scalars.count) characters") }
     // A provider compares it with its books by the byte.
     var copy = text
     guard copy.checkForNFC(quickCheck: false) else {

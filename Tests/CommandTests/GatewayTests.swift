@@ -34,6 +34,26 @@ struct GatewayTests {
     #expect(result.note == "gateway: up a $b")
   }
 
+  @Test("A program gets what smsq does not know of a message, from a line of CSV as well")
+  func extras() async throws {
+    let file = try programFile(
+      Self.program.replacing("read -r line; do", with: "read -r line; do printf '%s\\n' \"$line\" >&2;")
+    )
+    let bench = try await Bench()
+    let csv = "to;text;sign;user_id\n+8613800138000;hi;\"公 \"\"司\"\"\";13800138000\n"
+    #expect(try await bench.smsq("push", "--file", "-", input: csv).code == 0)
+    try await bench.queue.run(
+      #"LPUSH sms {"to":"+8613800138000","text":"hi","id":"b","template_params":{"code":"01"},"user_id":7}"#
+    )
+    let worker = try bench.worker("--gateway", "command:\(file.path)")
+    try await bench.eventually(sent: 2)
+    worker.send(SIGTERM)
+    let result = try await worker.end()
+    #expect(result.stderr.contains(#""sign":"公 \"司\"","user_id":"13800138000"}"#), "\(result.stderr)")
+    #expect(result.stderr.contains(#""encoding":"gsm7","template_params":{"code":"01"},"user_id":7}"#))
+    #expect(result.stdout.contains("user_id=138****8000") && !result.stdout.contains("13800138000"))
+  }
+
   @Test("A program that dies with the message leaves its outcome open: 75")
   func died() async throws {
     let file = try programFile("#!/bin/sh\nread -r line\nexit 1\n")

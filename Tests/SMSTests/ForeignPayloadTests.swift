@@ -19,6 +19,7 @@ import Testing
     ([0x93, 7, 0xAE] + utf8("+8613900139000"), "MessagePack", "invalid_utf8"),
     // cbor2.dumps, bson.dumps, pickle.dumps(protocol=4), Marshal.dump, Java
     ([0xA2, 0x62] + utf8("to") + [0x6E] + utf8("+8613900139000"), "CBOR", "invalid_utf8"),
+    ([0x78, 0x2A] + utf8(message), "CBOR", "not_an_object"),
     ([21, 0, 0, 0, 2] + utf8("to") + [0, 7, 0, 0, 0] + utf8("+861390") + [0, 0], "BSON", "not_an_object"),
     ([0x80, 4, 0x95, 0x2E, 0, 0, 0, 0, 0, 0, 0] + utf8("}"), "pickle", "invalid_utf8"),
     ([0x04, 0x08] + utf8("{\u{7}:\u{7}toI\"\u{13}+8613900139000"), "Marshal", "not_an_object"),

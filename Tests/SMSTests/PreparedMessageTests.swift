@@ -38,6 +38,18 @@ import Testing
     )
   }
 
+  @Test("An integer is a value like any other: a number gets its country code, an id and a time stay as they are")
+  func integers() throws {
+    let defaults = try PreparedMessage.Defaults(countryCode: "86", expiresAt: 5)
+    let payload = #"{"to":13538489861,"text":"hi","id":7,"expires_at":1795348800}"#
+    let message = try PreparedMessage(payload: Array(payload.utf8), defaults: defaults)
+    #expect(
+      String(decoding: message.payload, as: UTF8.self)
+        == #"{"to":"+8613538489861","text":"hi","id":7,"expires_at":1795348800}"#
+    )
+    #expect(message.callerID == "7")
+  }
+
   @Test("A message without an id gets a new one, which is not the caller's")
   func newID() throws {
     let payload = [UInt8](#"{"to":"+8613800138000","text":"hi"}"#.utf8)
