@@ -56,7 +56,7 @@ enum ForeignPayload {
       0xDB where beginsMessage(payload[5...]):
       return ("a string of MessagePack that holds a message", asJSON)
     case 0x78 where beginsMessage(payload[2...]):
-      return ("a string of CBOR that holds a message", "push the JSON as it is")
+      return ("a string of CBOR that holds a message", plain)
     case 0xA1...0xB7 where (0x60...0x77).contains(payload[1]), 0xBF where (0x60...0x77).contains(payload[1]):
       return ("CBOR", "push JSON")
     // LZF has no mark of its own: it begins with how many bytes stand there as they are.

@@ -56,17 +56,19 @@ package enum Redacted {
     return printable(scalars.prefix(shown - tail)) + "****" + printable(scalars.suffix(tail))
   }
 
-  /// What looks like a telephone number with its middle hidden, all else as it is: for names that some producers take from a
-  /// number.
+  /// A user's id: where it looks like a telephone number, as some producers have it, with its middle hidden as that.
   ///
-  /// A number is digits in groups: 7 to 15 behind `+` or `00`, 8 to 15 without. No number of a country that people write
-  /// without its code is both shorter and worth hiding, and users are often counted up to as many.
-  static func numberOnly(_ text: String) -> String {
-    guard text.utf8.allSatisfy({ isDigit($0) || " +-.()/".utf8.contains($0) }) else { return text }
-    let digits = text.utf8.filter(isDigit)
+  /// A number is digits in groups: 7 to 15 behind `+` or `00`, 8 to 15 without. People count their users up to 7 digits more
+  /// often than they write a number of so few.
+  static func user(_ id: String, showingNumbers: Bool) -> String {
+    guard id.utf8.allSatisfy({ isDigit($0) || " +-.()/".utf8.contains($0) }) else {
+      return printable(id.unicodeScalars)
+    }
+    if showingNumbers { return id }
+    let digits = id.utf8.filter(isDigit)
     let hasPrefix = digits.starts(with: "00".utf8)
-    let isInternational = hasPrefix || text.hasPrefix("+")
-    return ((isInternational ? 7 : 8)...15).contains(digits.count - (hasPrefix ? 2 : 0)) ? number(text) : text
+    let isInternational = hasPrefix || id.hasPrefix("+")
+    return ((isInternational ? 7 : 8)...15).contains(digits.count - (hasPrefix ? 2 : 0)) ? number(id) : id
   }
 
   /// A time as far as it looks like one, so that its fault can be seen. Columns get shifted: of what may be a number, or a

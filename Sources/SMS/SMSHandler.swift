@@ -81,7 +81,7 @@ package struct SMSHandler: MessageHandler {
     fields.append("to", .text(showNumbers ? message.to.e164 : message.to.masked))
     fields.append("segments", .number(segments ?? message.segmentation.segments))
     if let userID = message.userID {
-      fields.append("user_id", .text(showNumbers ? userID : Redacted.numberOnly(userID)))
+      fields.append("user_id", .text(Redacted.user(userID, showingNumbers: showNumbers)))
     }
   }
 

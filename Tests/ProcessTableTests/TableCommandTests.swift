@@ -170,6 +170,18 @@ import Testing
     #expect(try await database.count("true") == 1)
   }
 
+  @Test func `Lines of a file whose ids are there already are named, and left out`() async throws {
+    func line(_ id: String) -> String { #"{"to":"+8613800138001","text":"hi","id":"\#(id)"}"# + "\n" }
+    let file = line("a") + "\n" + line("b") + line("a") + line("c")
+    #expect(
+      try await smsq("table", "add", "--file", "-", input: file).output
+        == "3 rows added, 1 left out because their ids are there already (line 4)\n"
+    )
+    let again = try await smsq("table", "add", "--file", "-", "--json", input: file)
+    #expect(again.status == 0)
+    #expect(again.output.contains(#""duplicate_lines":[1,3,4,5]"#) && again.output.contains(#""added":0"#))
+  }
+
   @Test func `An id of a removed row is never used again`() async throws {
     try await database.addSends(2)
     _ = try await smsq("table", "remove", "2")

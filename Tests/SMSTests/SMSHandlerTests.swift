@@ -74,6 +74,16 @@ import Worker
     }
   }
 
+  @Test("What turns the direction of a user's id does not turn the log's line, whether or not numbers are shown")
+  func invisible() async {
+    for showNumbers in [false, true] {
+      let payload = #"{"to":"+8613800138000","text":"hi","user_id":"a\u202eb"}"#
+      let (_, fields) = await handle(payload, showNumbers: showNumbers) { _, _ in .accepted(providerID: "", segments: 1)
+      }
+      #expect(fields["user_id"] == "a?b")
+    }
+  }
+
   @Test("The gateway gets the attempt's number, and the assigned id when the payload has none")
   func attempt() async {
     let history = MessageHistory(id: "first-claim", failures: 2, crashes: 1)

@@ -3,6 +3,8 @@ import SMS
 /// Why the first line of a CSV file is no header. What stands in it is shown only as far as it looks like names of columns:
 /// where a header was forgotten, it is somebody's number and text.
 enum HeaderFault {
+  /// The first line is no header at all.
+  case data(needed: [String])
   /// A column that is needed is not there.
   case missing(String, needed: [String])
   case twice(String)
@@ -10,14 +12,14 @@ enum HeaderFault {
   /// Names in an error, because a line has room for no more.
   private static let mostShown = 12
 
+  /// - Parameter columns: what the first line names.
   func error(_ columns: [String]) -> InputError {
-    if columns.contains(where: Self.looksLikeData) {
+    switch self {
+    case _ where columns.contains(where: Self.looksLikeData), .data:
       return InputError(
         .header,
         "the first line looks like data, not like a header; write the columns' names in a line above it, as in \(example)"
       )
-    }
-    switch self {
     case .twice(let name):
       return InputError(
         .header,
@@ -39,7 +41,10 @@ enum HeaderFault {
   }
 
   private var example: String {
-    if case .missing(_, let needed) = self { needed.joined(separator: ",") } else { "to,text" }
+    switch self {
+    case .data(let needed), .missing(_, let needed): needed.joined(separator: ",")
+    case .twice: "to,text"
+    }
   }
 
   /// Whether a cell is no column's name: with as many digits as a telephone number, or as long as a text, or a sentence.

@@ -54,7 +54,7 @@ struct InputBeginning {
   /// - Throws: `InputError` for lines that end with CR alone, which would be one line with everything in it.
   func checkLineEnds(name: String, format: InputFormat) throws(InputError) {
     // Of JSON, only between two objects: elsewhere a CR is space like any other.
-    let line = firstLine.dropLast(firstLine.last == 0x0D ? 1 : 0)
+    let line = firstLine.dropLast(firstLine.last == 0x0D ? 1 : 0).prefix(4096)
     let isOld = line.indices.contains { index in
       guard line[index] == 0x0D else { return false }
       if format == .csv { return true }

@@ -102,7 +102,7 @@ final class MessageSource: Sequence, IteratorProtocol {
         }
         csv = reader
       } else if named == nil, beginning.isRecord {
-        throw HeaderFault.missing(columns[0], needed: columns).error(["+"])
+        throw HeaderFault.data(needed: columns).error([])
       } else {
         try beginning.checkIsNotArray(name: name)
         csv = nil
