@@ -90,6 +90,7 @@ let package = Package(
     .testTarget(
       name: "SMSTests",
       dependencies: ["SMS", "Worker", "MessageQueue", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      exclude: ["Data"],
       swiftSettings: swiftSettings
     ),
     .testTarget(

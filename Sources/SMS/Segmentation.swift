@@ -6,8 +6,9 @@
 // character (two septets) or an emoji that does not fit any more leaves the rest of its part empty.
 //
 // The counts are those of Twilio's public calculator, which does not cut grapheme clusters either (a flag, a family, an
-// e with a separate accent); CR LF alone is two characters there. It differs in one point: a cluster longer than a part,
-// which no text that is meant to be read has, is one overfull part there, and is cut here, as the network must.
+// e with a separate accent); CR LF alone is two characters there. `GraphemeClusters` has its rules, which no compiler
+// changes. It differs in one point: clusters of more than 32 units, which no text that is meant to be read has, can make a
+// part overfull there, and are cut here where they are longer than one, as the network must.
 
 /// A text's encoding and how many SMS it takes.
 package struct Segmentation: Hashable, Sendable {
@@ -24,6 +25,12 @@ package struct Segmentation: Hashable, Sendable {
   /// The number of SMS, at least 1: an empty text is one empty SMS.
   package let segments: Int
 
+  /// What one SMS carries alone, in units (3GPP TS 23.038).
+  package static func capacity(alone encoding: Encoding) -> Int { encoding == .gsm7 ? 160 : 70 }
+
+  /// What one SMS carries as a part of a longer text, in units: 6 octets are its header's.
+  package static func capacity(ofPart encoding: Encoding) -> Int { encoding == .gsm7 ? 153 : 67 }
+
   /// Counts without allocating; a text of one SMS, as most are, in one pass.
   package init(of text: String) { self.init(of: text.utf8Span) }
 
@@ -33,6 +40,32 @@ package struct Segmentation: Hashable, Sendable {
     } else {
       self.init(ucs2: text)
     }
+  }
+
+  /// The units that each SMS of the text carries, in order.
+  package static func parts(of text: String) -> [Int] {
+    let counted = Self(of: text)
+    if counted.segments == 1 { return [counted.units] }
+    var parts: [Int] = []
+    switch counted.encoding {
+    case .gsm7: _ = gsmParts(of: text.utf8Span.span) { parts.append($0) }
+    case .ucs2: _ = ucs2Parts(of: text.utf8Span) { parts.append($0) }
+    }
+    return parts
+  }
+
+  /// - Parameter limit: the segments of `--max-segments`, or ``TextMessage/maximumSegments``.
+  /// - Throws: `text_too_long`.
+  package func check(atMost limit: Int) throws(MessageError) {
+    if segments <= limit { return }
+    throw MessageError(
+      .textTooLong,
+      limit == TextMessage.maximumSegments
+        ? "the text takes \(segments) segments and the most that a telephone can join is \(limit): shorten it, or send "
+          + "several messages"
+        : "the text takes \(segments) segments and --max-segments is \(limit): shorten it, send several messages, or allow "
+          + "more"
+    )
   }
 
   private init(encoding: Encoding, units: Int, segments: Int) {
@@ -64,7 +97,9 @@ package struct Segmentation: Hashable, Sendable {
   }
 
   /// Fills part after part, with no extension character cut in two. Only for a text of GSM 03.38.
-  private static func gsmParts(of bytes: Span<UInt8>) -> Int {
+  ///
+  /// - Parameter ended: called with the units of each part.
+  private static func gsmParts(of bytes: Span<UInt8>, ended: (Int) -> Void = { _ in }) -> Int {
     var segments = 1
     var used = 0
     var index = 0
@@ -72,11 +107,13 @@ package struct Segmentation: Hashable, Sendable {
       let (septets, length) = gsmCharacter(at: index, of: bytes)
       used += septets
       if used > 153 {
+        ended(used - septets)
         segments += 1
         used = septets
       }
       index += length
     }
+    ended(used)
     return segments
   }
 
@@ -126,36 +163,40 @@ package struct Segmentation: Hashable, Sendable {
   }
 
   /// Fills part after part with whole grapheme clusters.
-  private static func ucs2Parts(of text: UTF8Span) -> Int {
+  ///
+  /// - Parameter ended: called with the units of each part.
+  private static func ucs2Parts(of text: UTF8Span, ended: (Int) -> Void = { _ in }) -> Int {
     let bytes = text.span
-    var characters = text.makeCharacterIterator()
     var segments = 1
     var used = 0
-    var start = 0
-    while characters.skipForward() > 0 {
-      let end = characters.currentCodeUnitOffset
-      var units = 0
-      for index in start..<end { units += utf16Units(startedBy: bytes[index]) }
-      // CR LF is one cluster to Swift and two to the calculator.
-      let isUncut = units <= 67 && bytes[start] != UInt8(ascii: "\r")
-      if isUncut, used + units > 67 {
+    func add(_ units: Int) {
+      if used + units > 67 {
+        ended(used)
         segments += 1
         used = 0
       }
-      if isUncut {
-        used += units
-      } else {
-        for index in start..<end {
-          let units = utf16Units(startedBy: bytes[index])
-          if used + units > 67 {
-            segments += 1
-            used = 0
-          }
-          used += units
-        }
-      }
-      start = end
+      used += units
     }
+    var scalars = text.makeUnicodeScalarIterator()
+    var clusters = GraphemeClusters()
+    var start = 0
+    var units = 0
+    func endCluster(at end: Int) {
+      if units <= 67 { return add(units) }
+      for index in start..<end { add(utf16Units(startedBy: bytes[index])) }
+    }
+    var end = 0
+    while let scalar = scalars.next() {
+      if !clusters.joinsNext(GraphemeBreak(of: scalar)) {
+        endCluster(at: end)
+        start = end
+        units = 0
+      }
+      units += UTF16.width(scalar)
+      end = scalars.currentCodeUnitOffset
+    }
+    endCluster(at: end)
+    ended(used)
     return segments
   }
 

@@ -79,19 +79,19 @@ package struct TextMessage: Sendable, Equatable {
 
   /// - Throws: `empty_text`, `invalid_text`, `text_too_long`.
   static func segmentation(checking text: UTF8Span) throws(MessageError) -> Segmentation {
+    let segmentation = try segmentation(ofAnyLength: text)
+    try segmentation.check(atMost: maximumSegments)
+    return segmentation
+  }
+
+  /// - Throws: `empty_text`, `invalid_text`.
+  static func segmentation(ofAnyLength text: UTF8Span) throws(MessageError) -> Segmentation {
     guard !text.isEmpty else { throw MessageError(.emptyText, "the text is empty: write at least one character") }
     let segmentation = Segmentation(of: text)
     // NUL is in neither alphabet's printable part, so that only the other encoding can hold it, and ends the text in many a
     // provider's C code.
     guard segmentation.encoding == .gsm7 || !contains(0, in: text.span) else {
       throw MessageError(.invalidText, "the text holds a NUL character (U+0000): leave it out")
-    }
-    guard segmentation.segments <= maximumSegments else {
-      throw MessageError(
-        .textTooLong,
-        "the text takes \(segmentation.segments) segments and the most that a telephone can join is "
-          + "\(maximumSegments): shorten it, or send several messages"
-      )
     }
     return segmentation
   }

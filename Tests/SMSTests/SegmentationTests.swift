@@ -113,32 +113,72 @@ import Testing
 
   @Test("Scalars that are taken for plain are one unit each, and no two of them make a cluster")
   func plainScalars() {
-    let plain = (0...UInt32(0x10FFFF)).compactMap(Unicode.Scalar.init).filter { Segmentation.isPlain($0) && $0 != "\r" }
+    let plain = (0...UInt32(0xFFFF)).compactMap(Unicode.Scalar.init).filter(Segmentation.isPlain)
     #expect(plain.count > 30_000)
-    #expect(plain.allSatisfy { $0.value <= 0xFFFF })
-    // A mark that joins what stands before it would join any letter, and one that joins what stands after it as well.
-    var text = ""
-    for scalar in plain {
-      text.unicodeScalars.append(scalar)
-      text.unicodeScalars.append("가")
-    }
-    #expect(text.count == plain.count * 2)
+    // A Hangul syllable is joined by what is no syllable, and no other class of these by anything but the marks behind it.
+    let lonely: Set<GraphemeBreak> = [.other, .control, .hangulLV, .hangulLVT]
+    #expect(plain.allSatisfy { lonely.contains(GraphemeBreak(of: $0)) })
+    #expect((UInt32(0x10000)...0x10FFFF).allSatisfy { !Segmentation.isPlain(Unicode.Scalar($0)!) })
   }
 
-  @Test("Random texts count as in a slow and obvious count", arguments: 0..<4)
+  @Test(
+    "Random texts count as in a slow and obvious count, and never less than if only surrogates were kept together",
+    arguments: 0..<4
+  )
   func randomTexts(seed: Int) {
     var random = SeededGenerator(seed: UInt64(seed))
     for _ in 0..<13_000 {
       let text = ReferenceSegmentation.randomText(using: &random)
       let expected = ReferenceSegmentation(of: text)
       let counted = Segmentation(of: text)
+      let parts = Segmentation.parts(of: text)
       guard counted.units == expected.units, counted.segments == expected.segments,
-        (counted.encoding == .gsm7) == expected.isGSM
+        (counted.encoding == .gsm7) == expected.isGSM, counted.segments >= expected.segmentsByUnit,
+        parts.count == counted.segments, parts.reduce(0, +) == counted.units,
+        parts.allSatisfy({ $0 <= (parts.count == 1 ? 160 : 153) && (expected.isGSM || $0 <= 70) })
       else {
-        Issue.record("\(text.debugDescription) counts as \(counted), and not as \(expected)")
+        Issue.record("\(text.debugDescription) counts as \(counted) in \(parts), and not as \(expected)")
         return
       }
     }
+  }
+
+  @Test("Whatever stands in a cluster, what comes next belongs to it or not as in a look at the whole cluster")
+  func everyCluster() {
+    var seen = 0
+    func walk(_ clusters: GraphemeClusters, _ cluster: [GraphemeBreak]) {
+      for next in GraphemeBreak.allCases {
+        var clusters = clusters
+        let isJoined = clusters.joinsNext(next)
+        let expected = ReferenceSegmentation.isJoined(next, to: cluster)
+        if isJoined != expected { Issue.record("\(next) behind \(cluster): \(isJoined)") }
+        seen += 1
+        // What is not joined begins anew, which is the walk's beginning.
+        if isJoined && cluster.count < 7 { walk(clusters, cluster + [next]) }
+      }
+    }
+    for first in GraphemeBreak.allCases {
+      var clusters = GraphemeClusters()
+      let isJoined = clusters.joinsNext(first)
+      #expect(!isJoined)
+      walk(clusters, [first])
+    }
+    #expect(seen > 100_000)
+  }
+
+  @Test("Clusters of up to 32 units count as in the calculator; of longer ones it overfills the second part")
+  func longClusters() {
+    func cluster(_ units: Int) -> String { "中" + Self.times("\u{301}", units - 1) }
+    var random = SeededGenerator(seed: 32)
+    for _ in 0..<3_000 {
+      let text = (0..<Int.random(in: 2...12, using: &random)).map { _ in
+        Bool.random(using: &random) ? "中" : cluster(Int.random(in: 1...32, using: &random))
+      }.joined()
+      #expect(Segmentation(of: text).segments == ReferenceSegmentation(of: text).segments, "\(text.debugDescription)")
+    }
+    let overfull = Self.times("中", 35) + cluster(33) + "中中" + cluster(33)
+    #expect(ReferenceSegmentation(of: overfull).segments == 2)
+    #expect(Segmentation(of: overfull).segments == 3)
   }
 
   @Test("A cluster longer than a part is cut, and costs no more time than its length")
@@ -167,33 +207,75 @@ struct ReferenceSegmentation {
   let isGSM: Bool
   let units: Int
   let segments: Int
+  /// The same for a provider that keeps nothing together but a surrogate pair, and an extension character with its escape.
+  let segmentsByUnit: Int
 
   init(of text: String) {
     let scalars = Array(text.unicodeScalars)
     isGSM = scalars.allSatisfy { Self.septets[$0] != nil }
-    let pieces: [Int]
-    if isGSM {
-      pieces = scalars.map { Self.septets[$0]! * 7 }
-    } else {
-      pieces = text.flatMap { $0 == "\r\n" ? [16, 16] : [$0.utf16.count * 16] }
-    }
-    units = pieces.reduce(0, +) / (isGSM ? 7 : 16)
+    let single = isGSM ? scalars.map { Self.septets[$0]! * 7 } : scalars.map { UTF16.width($0) * 16 }
+    units = single.reduce(0, +) / (isGSM ? 7 : 16)
+    segments = Self.parts(isGSM ? single : Self.clusters(scalars).map { $0 * 16 })
+    segmentsByUnit = Self.parts(single)
+  }
 
-    var parts: [[Int]] = [[]]
+  private static func parts(_ pieces: [Int]) -> Int {
+    var parts: [(pieces: [Int], bits: Int)] = [([], 0)]
     for piece in pieces {
-      if parts.last!.reduce(0, +) + piece > 1120 {
+      if parts[parts.count - 1].bits + piece > 1120 {
+        var moved: [Int] = []
         if parts.count == 1 {
-          parts[0].insert(48, at: 0)
-          var moved: [Int] = []
-          while parts[0].reduce(0, +) > 1120 { moved.insert(parts[0].removeLast(), at: 0) }
-          parts.append([48] + moved)
-        } else {
-          parts.append([48])
+          parts[0].bits += 48
+          while parts[0].bits > 1120 {
+            moved.insert(parts[0].pieces.removeLast(), at: 0)
+            parts[0].bits -= moved[0]
+          }
         }
+        parts.append((moved, 48 + moved.reduce(0, +)))
       }
-      parts[parts.count - 1].append(piece)
+      parts[parts.count - 1].pieces.append(piece)
+      parts[parts.count - 1].bits += piece
     }
-    segments = parts.count
+    return parts.count
+  }
+
+  /// The UTF-16 code units of each cluster.
+  private static func clusters(_ scalars: [Unicode.Scalar]) -> [Int] {
+    let breaks = scalars.map(GraphemeBreak.init)
+    var start = 0
+    var units: [Int] = []
+    for (index, scalar) in scalars.enumerated() {
+      let width = UTF16.width(scalar)
+      if isJoined(breaks[index], to: Array(breaks[start..<index])) {
+        units[units.count - 1] += width
+      } else {
+        units.append(width)
+        start = index
+      }
+    }
+    return units
+  }
+
+  /// Looks at the whole cluster, where the count keeps a few facts of it.
+  static func isJoined(_ next: GraphemeBreak, to cluster: [GraphemeBreak]) -> Bool {
+    guard let last = cluster.last else { return false }
+    if last == .control || next == .control { return false }
+    // A pair that begins the cluster is a flag, and so is one half behind one prepended sign: it takes one mark.
+    if cluster.count > 2 && cluster[1] == .regionalIndicator { return false }
+    let takesTone: [GraphemeBreak] = [.emojiBase, .emojiBaseAfterZWJ]
+    let marks: [GraphemeBreak] = [.extend, .zeroWidthJoiner, .spacingMark]
+    if marks.contains(next) || last == .prepend { return true }
+    switch next {
+    case .hangulL, .hangulLV, .hangulLVT: return last == .hangulL
+    case .hangulV: return last == .hangulL || last == .hangulV || last == .hangulLV
+    case .hangulT: return last == .hangulV || last == .hangulT || last == .hangulLV || last == .hangulLVT
+    case .emojiModifier:
+      guard let mark = cluster.lastIndex(of: .extend) else { return takesTone.contains(last) }
+      return mark == cluster.count - 1 && mark > 0 && takesTone.contains(cluster[mark - 1])
+    case .emojiAfterZWJ, .emojiBaseAfterZWJ: return last == .zeroWidthJoiner
+    case .regionalIndicator: return cluster == [.regionalIndicator]
+    default: return false
+    }
   }
 
   /// Texts near the limits, of characters that are hard to cut.
