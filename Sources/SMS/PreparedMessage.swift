@@ -32,17 +32,20 @@ package struct PreparedMessage: Sendable {
     fileprivate let from: Member?
     fileprivate let expiresAt: Member?
     fileprivate let queuedAt: Member?
+    fileprivate let maxSegments: Int
 
     /// - Parameters:
     ///   - expiresAt: Unix milliseconds.
     ///   - queuedAt: Unix milliseconds, by Redis' clock.
+    ///   - maxSegments: refuse a text that takes more.
     /// - Throws: `invalid_sender`.
     package init(
       id: String? = nil,
       countryCode: String? = nil,
       from: String? = nil,
       expiresAt: Int64? = nil,
-      queuedAt: Int64? = nil
+      queuedAt: Int64? = nil,
+      maxSegments: Int = TextMessage.maximumSegments
     ) throws(MessageError) {
       if let from { try SenderID.check(from) }
       self.id = id
@@ -50,6 +53,7 @@ package struct PreparedMessage: Sendable {
       self.from = from.map { Member("from", $0) }
       self.expiresAt = expiresAt.map { Member("expires_at", Timestamp.rfc3339($0)) }
       self.queuedAt = queuedAt.map { Member("queued_at", Timestamp.rfc3339($0)) }
+      self.maxSegments = maxSegments
     }
 
     /// A member as it is put into a payload.
@@ -71,6 +75,7 @@ package struct PreparedMessage: Sendable {
   package init(payload: [UInt8], defaults: borrowing Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
     checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
+    try checked.segmentation.check(atMost: defaults.maxSegments)
     callerID = fields.value(of: fields.id)
 
     var edit = PayloadEdit(of: payload)

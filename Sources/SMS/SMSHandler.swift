@@ -8,21 +8,25 @@ package struct SMSHandler: MessageHandler {
   private let payload: PayloadFormat
   private let defaultCountryCode: String?
   private let showNumbers: Bool
+  private let maxSegments: Int
 
   /// - Parameters:
   ///   - payload: how payloads are written.
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
   ///   - showNumbers: whether logs show numbers in full, and not masked. Texts they never show.
+  ///   - maxSegments: a text that takes more is not sent.
   package init(
     gateway: any Gateway,
     payload: PayloadFormat = .auto,
     defaultCountryCode: String?,
-    showNumbers: Bool
+    showNumbers: Bool,
+    maxSegments: Int = TextMessage.maximumSegments
   ) {
     self.gateway = gateway
     self.payload = payload
     self.defaultCountryCode = defaultCountryCode
     self.showNumbers = showNumbers
+    self.maxSegments = maxSegments
   }
 
   package var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
@@ -34,6 +38,14 @@ package struct SMSHandler: MessageHandler {
       message = try decode(claimed)
     } catch {
       return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
+        $0.append("code", "\(error.code)")
+      }
+    }
+    do throws(MessageError) {
+      try message.segmentation.check(atMost: maxSegments)
+    } catch {
+      return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: message.id) {
+        append(message, to: &$0)
         $0.append("code", "\(error.code)")
       }
     }

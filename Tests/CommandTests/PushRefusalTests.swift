@@ -31,6 +31,42 @@ struct PushRefusalTests {
   }
 
   @Test(
+    "A text of too many segments is refused with their number, by whatever takes one, and queued where it is allowed"
+  )
+  func maxSegments() async throws {
+    let bench = try await Bench()
+    let message = ["--to", Bench.to, "--text", String(repeating: "中", count: 135)]
+    let bound = ["--max-segments", "2"]
+    let reason = "the text takes 3 segments and --max-segments is 2: shorten it, send several messages, or allow more"
+
+    for arguments in [["push"] + message + bound, ["send"] + message + bound] {
+      let result =
+        arguments[0] == "push" ? try await bench.smsq(arguments) : try await Smsq.run(arguments)
+      #expect(result.code == 65)
+      #expect(result.stdout == "")
+      #expect(result.note == "smsq: " + reason)
+    }
+    let lines = #"{"to":"+8613800138000","text":"\#(message[3])"}"# + "\n" + #"{"to":"+8613800138000","text":"hi"}"#
+    let file = try await bench.smsq(["push", "--file", "-"] + bound, input: lines)
+    #expect(file.code == 65)
+    #expect(file.note.contains("line 1: " + reason))
+    #expect(file.output == "1 message queued, 1 line refused")
+    let strict = try await bench.smsq(
+      ["push", "--file", "-", "--strict"],
+      input: lines,
+      environment: ["SMSQ_MAX_SEGMENTS": "2"]
+    )
+    #expect(strict.code == 65)
+    #expect(strict.stdout == "")
+    #expect(try await bench.waiting().count == 1)
+
+    #expect(try await bench.smsq(["push"] + message + ["--max-segments", "3"]).code == 0)
+    let eleven = try await bench.smsq(["push", "--to", Bench.to, "--text", String(repeating: "a", count: 1531)])
+    #expect(eleven.note.contains("11 segments and --max-segments is 10"))
+    #expect(try await bench.waiting().count == 2)
+  }
+
+  @Test(
     "A bad option ends with 64, the option's name, and no message queued",
     arguments: [
       (["--at", "tomorrow"], "RFC 3339"),
@@ -40,6 +76,8 @@ struct PushRefusalTests {
       (["--queue", "two words"], "no queue name"),
       (["--queue", "{tag}"], "no queue name"),
       (["--max-queue", "0"], "1 or more"),
+      (["--max-segments", "0"], "1 to 255"),
+      (["--max-segments", "256"], "1 to 255"),
       (["--default-country-code", "chinese"], "country code"),
       (["--strict"], "--file"),
       (["--file", "messages.jsonl"], "--file"),

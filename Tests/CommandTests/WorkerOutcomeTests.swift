@@ -39,6 +39,36 @@ struct WorkerOutcomeTests {
     #expect(try await bench.violations(plainPushes: payloads.count).isEmpty)
   }
 
+  @Test("A text of more segments than --max-segments is dead, and sent when it is tried again where more are allowed")
+  func tooLong() async throws {
+    let bench = try await Bench()
+    let text = String(repeating: "中", count: 71)
+    try await push(
+      bench,
+      plainly: [#"{"to":"+8613800138000","text":"\#(text)","id":"long"}"#, #"{"to":"+8613800138000","text":"hi"}"#]
+    )
+    let worker = try bench.worker(name: nil, "--max-segments", "1")
+    try await bench.eventually(sent: 1)
+    try await eventually("dead") { try await bench.counts().dead == 1 }
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    let reason =
+      "text_too_long: the text takes 2 segments and --max-segments is 1: shorten it, send several messages, or allow more"
+    #expect(try await bench.dead()[0].reason == reason)
+    let line = worker.log("dead")[0]
+    #expect(line["id"] == "long" && line["segments"] == "2" && line["code"] == "text_too_long")
+
+    let retry = [
+      "dead", "retry", "--redis", bench.server.url, "--queue", "\(bench.queue.name)", "--reason", "text_too_long",
+      "--yes",
+    ]
+    #expect(try await Smsq.run(retry).code == 0)
+    let patient = try bench.worker()
+    try await bench.eventually(sent: 2)
+    patient.send(SIGTERM)
+    #expect(try await patient.end().code == 0)
+  }
+
   @Test("Bytes that are no text are kept as they are")
   func binary() async throws {
     let bench = try await Bench()

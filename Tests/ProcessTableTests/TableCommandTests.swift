@@ -333,6 +333,39 @@ import Testing
     #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(1).isEmpty)
   }
 
+  @Test func `A text of more segments than are allowed gets no row, and one that an application wrote is dead`()
+    async throws
+  {
+    let server = try await RedisServer.shared()
+    let name = "long-\(UUID().uuidString)"
+    let text = String(repeating: "a", count: 161)
+    let reason = "the text takes 2 segments and --max-segments is 1: shorten it, send several messages, or allow more"
+    for action in ["send", "queue"] {
+      let add = try await smsq(
+        "table",
+        "add",
+        "--action",
+        action,
+        "--to",
+        "+8613800138000",
+        "--text",
+        text,
+        "--max-segments",
+        "1"
+      )
+      #expect(add == SmsqProcess.Result(status: 65, output: "", errors: "smsq: \(reason)\n"))
+      try await database.execute(
+        "INSERT INTO process (action, parameters) VALUES (?, ?)",
+        [action, #"{"queue":"\#(name)","to":"+8613800138000","text":"\#(text)"}"#]
+      )
+    }
+    let result = try await smsq("cron", "--outbox", "--redis", server.url, "--max-segments", "1")
+    #expect(result.status == 65, "\(result)")
+    #expect(try await database.count("state = 'dead' AND last_error = 'text_too_long: \(reason)'") == 2, "\(result)")
+    #expect(try await database.values("SELECT count(*) FROM message") == [0])
+    #expect(try await MessageQueue(try #require(QueueName(name)), on: server.connection()).peek(1).isEmpty)
+  }
+
   @Test func `A key that is no id for a message matters only where the message has none of its own`() async throws {
     let server = try await RedisServer.shared()
     let name = "key-\(UUID().uuidString)"

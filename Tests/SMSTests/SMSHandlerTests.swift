@@ -24,9 +24,15 @@ import Worker
     times: [Int64] = [],
     history: MessageHistory = MessageHistory(),
     showNumbers: Bool = false,
+    maxSegments: Int = 10,
     answer: @escaping @Sendable (TextMessage, Int) async throws -> GatewayAnswer
   ) async -> (outcome: Outcome, fields: [String: String]) {
-    let handler = SMSHandler(gateway: StubGateway(answer: answer), defaultCountryCode: "86", showNumbers: showNumbers)
+    let handler = SMSHandler(
+      gateway: StubGateway(answer: answer),
+      defaultCountryCode: "86",
+      showNumbers: showNumbers,
+      maxSegments: maxSegments
+    )
     let claimed = ClaimedMessage(queue: "sms", claimID: "life-1", history: history, payload: Array(payload.utf8))
     // Each look at the clock takes the next of the times.
     let clock = Mutex(times)
@@ -103,6 +109,31 @@ import Worker
     #expect(outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text'"))
     #expect(fields["id"] == "life-1")
     #expect(fields["code"] == "missing_field")
+  }
+
+  @Test("A text of more segments than are allowed is not sent, whatever it is written in, and its line says how many")
+  func tooLong() async {
+    let text = String(repeating: "secret ", count: 230)
+    for payload in [
+      #"{"to":"+8613800138000","text":"\#(text)","id":"m-1"}"#,
+      #"a:3:{i:0;i:7;i:1;s:11:"13800138000";i:2;s:1610:"\#(text)";}"#,
+    ] {
+      let (outcome, fields) = await handle(payload) { _, _ in
+        Issue.record("sent")
+        return .accepted(providerID: "", segments: 0)
+      }
+      #expect(
+        outcome
+          == .dead(
+            reason:
+              "text_too_long: the text takes 11 segments and --max-segments is 10: shorten it, send several messages, "
+              + "or allow more"
+          )
+      )
+      #expect(fields["code"] == "text_too_long" && fields["segments"] == "11" && fields["to"] == "+86138****8000")
+      let (allowed, _) = await handle(payload, maxSegments: 11) { _, _ in .accepted(providerID: "", segments: 11) }
+      #expect(allowed == .sent)
+    }
   }
 
   @Test("A message is expired from its expiry on, and not before")

@@ -62,6 +62,7 @@ struct CronCommand: AsyncParsableCommand {
 
   @OptionGroup var redis: RedisOptions
   @OptionGroup var country: CountryCodeOption
+  @OptionGroup var segments: MaxSegmentsOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var unknownOption: UnknownOption
   @OptionGroup var outboxOptions: OutboxOptions
@@ -125,13 +126,18 @@ struct CronCommand: AsyncParsableCommand {
         handler: SMSHandler(
           gateway: gateway,
           defaultCountryCode: country.defaultCountryCode,
-          showNumbers: false
+          showNumbers: false,
+          maxSegments: segments.maxSegments
         ),
         watch: GatewayWatch(longestBackoff: backoffMax, logger: logger, startFields: ["gateway": "\(gateway.name)"]),
         onUnknown: unknownOption.onUnknown
       ),
       command: CommandAction(timeout: timeout),
-      queue: QueueAction(connection: redis.connection(), defaultCountryCode: country.defaultCountryCode)
+      queue: QueueAction(
+        connection: redis.connection(),
+        defaultCountryCode: country.defaultCountryCode,
+        maxSegments: segments.maxSegments
+      )
     )
   }
 

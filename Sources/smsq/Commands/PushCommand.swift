@@ -74,6 +74,7 @@ struct PushCommand: AsyncParsableCommand {
   var idLifetime: Duration = .seconds(24 * 3600)
 
   @OptionGroup var country: CountryCodeOption
+  @OptionGroup var segments: MaxSegmentsOption
 
   @Flag(help: "Write the result as one JSON object.")
   var json = false
@@ -114,7 +115,8 @@ struct PushCommand: AsyncParsableCommand {
       countryCode: country.defaultCountryCode,
       from: sender.from,
       expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
-      queuedAt: now
+      queuedAt: now,
+      maxSegments: segments.maxSegments
     )
   }
 

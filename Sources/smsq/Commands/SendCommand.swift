@@ -27,6 +27,7 @@ struct SendCommand: AsyncParsableCommand {
   var id: String?
 
   @OptionGroup var country: CountryCodeOption
+  @OptionGroup var segments: MaxSegmentsOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var outboxOptions: OutboxOptions
   @OptionGroup var databaseOptions: DatabaseOptions
@@ -55,6 +56,7 @@ struct SendCommand: AsyncParsableCommand {
         from: sender.from,
         id: id ?? RandomUUID().text
       )
+      try message.segmentation.check(atMost: segments.maxSegments)
     } catch {
       throw Failure("\(error)", .dataError)
     }

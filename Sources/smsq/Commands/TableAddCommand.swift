@@ -57,6 +57,7 @@ struct TableAddCommand: AsyncParsableCommand {
   var strict = false
 
   @OptionGroup var country: CountryCodeOption
+  @OptionGroup var segments: MaxSegmentsOption
 
   @Flag(help: "Write the result as one JSON object.")
   var json = false
@@ -112,7 +113,12 @@ struct TableAddCommand: AsyncParsableCommand {
     let action = action ?? .send
     let prepared = try PreparedMessage(
       payload: payload,
-      defaults: .init(countryCode: country.defaultCountryCode, from: sender.from, queuedAt: ProcessDatabase.now())
+      defaults: .init(
+        countryCode: country.defaultCountryCode,
+        from: sender.from,
+        queuedAt: ProcessDatabase.now(),
+        maxSegments: segments.maxSegments
+      )
     )
     return NewRow(
       action,

@@ -85,6 +85,7 @@ struct WorkerCommand: AsyncParsableCommand {
   var payload = PayloadFormat.auto
 
   @OptionGroup var country: CountryCodeOption
+  @OptionGroup var segments: MaxSegmentsOption
   @OptionGroup var gatewayOptions: GatewayOptions
   @OptionGroup var unknownOption: UnknownOption
   @OptionGroup var outboxOptions: OutboxOptions
@@ -126,7 +127,8 @@ struct WorkerCommand: AsyncParsableCommand {
           gateway: gateway,
           payload: payload,
           defaultCountryCode: country.defaultCountryCode,
-          showNumbers: logOptions.showNumbers
+          showNumbers: logOptions.showNumbers,
+          maxSegments: segments.maxSegments
         ),
         options: options,
         logger: logger,

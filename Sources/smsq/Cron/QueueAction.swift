@@ -17,10 +17,12 @@ struct QueueAction {
 
   private let gatherer: PushGatherer
   private let defaultCountryCode: String?
+  private let maxSegments: Int
 
-  init(connection: RedisConnection, defaultCountryCode: String?) {
+  init(connection: RedisConnection, defaultCountryCode: String?, maxSegments: Int) {
     gatherer = PushGatherer(connection: connection, idLifetime: Self.idLifetime)
     self.defaultCountryCode = defaultCountryCode
+    self.maxSegments = maxSegments
   }
 
   private struct Destination: Decodable {
@@ -33,7 +35,12 @@ struct QueueAction {
     do {
       prepared = try PreparedMessage(
         payload: row.parameters,
-        defaults: .init(id: row.idempotencyKey, countryCode: defaultCountryCode, queuedAt: ProcessDatabase.now())
+        defaults: .init(
+          id: row.idempotencyKey,
+          countryCode: defaultCountryCode,
+          queuedAt: ProcessDatabase.now(),
+          maxSegments: maxSegments
+        )
       )
       let destination = try JSONDecoder().decode(Destination.self, from: Data(row.parameters))
       name = try destination.queue.map(QueueName.init(explaining:)) ?? .sms

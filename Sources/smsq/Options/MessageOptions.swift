@@ -18,6 +18,22 @@ struct SenderOption: ParsableArguments {
   }
 }
 
+struct MaxSegmentsOption: ParsableArguments {
+  /// The room of Twilio's 1,600 characters, in segments of 160.
+  @Option(
+    help: ArgumentHelp("Refuse a text of more segments, each billed as one SMS; at most 255.", valueName: "number")
+  )
+  var maxSegments = 10
+
+  func validate() throws {
+    if !(1...TextMessage.maximumSegments).contains(maxSegments) {
+      throw ValidationError(
+        "--max-segments is \(maxSegments): write 1 to \(TextMessage.maximumSegments), the most that a telephone can join."
+      )
+    }
+  }
+}
+
 struct CountryCodeOption: ParsableArguments {
   @Option(help: ArgumentHelp("Country code for national numbers, such as 86.", valueName: "code"))
   var defaultCountryCode: String?
