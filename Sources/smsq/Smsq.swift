@@ -27,7 +27,7 @@ struct Smsq: AsyncParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      PushCommand.self, WorkerCommand.self, SendCommand.self, StatsCommand.self, PeekCommand.self,
+      PushCommand.self, WorkerCommand.self, SendCommand.self, CountCommand.self, StatsCommand.self, PeekCommand.self,
       DeadCommand.self, PauseCommand.self, ResumeCommand.self, DoctorCommand.self, CronCommand.self, TableCommand.self,
       OutboxCommand.self,
     ]

@@ -6,19 +6,21 @@ struct HelpTests {
   static let options: [String: [String]] = [
     "push": [
       "redis", "queue", "to", "text", "from", "id", "in", "at", "expires-in", "file", "format", "strict", "max-queue",
-      "id-lifetime", "default-country-code", "json",
+      "id-lifetime", "default-country-code", "max-segments", "json",
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
       "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "payload",
-      "default-country-code", "gateway", "gateway-timeout", "sim-latency", "sim-fail", "sim-throttle", "sim-reject",
-      "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level",
-      "show-numbers",
+      "default-country-code", "max-segments", "gateway", "gateway-timeout", "sim-latency", "sim-fail", "sim-throttle",
+      "sim-reject",
+      "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level", "show-numbers",
     ],
     "send": [
-      "to", "text", "from", "id", "default-country-code", "gateway", "gateway-timeout", "sim-latency", "sim-fail",
+      "to", "text", "from", "id", "default-country-code", "max-segments", "gateway", "gateway-timeout", "sim-latency",
+      "sim-fail",
       "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "outbox", "database", "json",
     ],
+    "count": ["text", "to", "default-country-code", "max-segments", "json"],
     "stats": ["redis", "queue", "json"],
     "peek": ["redis", "queue", "default-country-code", "number", "json", "show-numbers"],
     "doctor": [
@@ -26,14 +28,14 @@ struct HelpTests {
     ],
     "cron": [
       "database", "processes", "limit", "max-runtime", "every", "timeout", "lease", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "redis", "default-country-code", "gateway", "gateway-timeout", "sim-latency",
-      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "verbose",
-      "json",
+      "backoff-base", "backoff-max", "redis", "default-country-code", "max-segments", "gateway", "gateway-timeout",
+      "sim-latency",
+      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "verbose", "json",
     ],
     "table init": ["database"],
     "table add": [
       "database", "queue", "action", "to", "text", "from", "id", "stdin", "in", "file", "format", "strict",
-      "default-country-code", "json",
+      "default-country-code", "max-segments", "json",
     ],
     "table list": ["database", "state", "number", "json"],
     "table show": ["database", "json"],
