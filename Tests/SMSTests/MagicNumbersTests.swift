@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import SMS
@@ -37,6 +38,36 @@ import Testing
   )
   func answers(to: String, from: String?, expected: String) async throws {
     #expect(try await answer(to: to, from: from) == expected)
+  }
+
+  @Test("docs/gateways.md lists each magic number with its code, and with what the worker does")
+  func documented() async throws {
+    let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/gateways.md")
+    var listed: [String: [String]] = [:]
+    for line in try String(contentsOf: page, encoding: .utf8).split(separator: "\n") where line.hasPrefix("| `+1500555")
+    {
+      let cells = line.split(separator: "|").map { $0.filter { $0 != "`" }.trimmingCharacters(in: .whitespaces) }
+      let number = cells[0]
+      let previous = listed.updateValue(cells, forKey: "\(cells[1]) \(number)")
+      #expect(previous == nil, "\(line)")
+    }
+    for digit in 0...9 {
+      for role in ["to", "from"] {
+        let number = "+1500555000\(digit)"
+        let answer =
+          role == "to" ? try await answer(to: number, from: nil) : try await answer(to: "+8613800138000", from: number)
+        let cells = listed.removeValue(forKey: "\(role) \(number)")
+        let words = answer.split(separator: " ").map(String.init)
+        let code = words.count > 1 ? words[1] : ""
+        #expect((cells?[2] ?? "") == code, "\(role) \(number)")
+        let outcome = cells?[4].prefix { $0.isLetter } ?? "sent"
+        #expect(
+          outcome == (code.isEmpty ? "sent" : words[0] == "permanent" ? "dead" : "throttled"),
+          "\(role) \(number)"
+        )
+      }
+    }
+    #expect(listed.isEmpty)
   }
 
   @Test("Magic numbers are answered before anything is drawn")
