@@ -30,7 +30,8 @@ struct HelpTests {
       "database", "processes", "limit", "max-runtime", "every", "timeout", "lease", "max-attempts", "max-crashes",
       "backoff-base", "backoff-max", "redis", "default-country-code", "max-segments", "gateway", "gateway-timeout",
       "sim-latency",
-      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "verbose", "json",
+      "sim-fail", "sim-throttle", "sim-reject", "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "verbose",
+      "json",
     ],
     "table init": ["database"],
     "table add": [
