@@ -124,7 +124,7 @@ import Worker
       }
       #expect(
         outcome
-          == .dead(
+          == .invalid(
             reason:
               "text_too_long: the text takes 11 segments and --max-segments is 10: shorten it, send several messages, "
               + "or allow more"
