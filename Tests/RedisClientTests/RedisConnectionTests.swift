@@ -143,7 +143,7 @@ struct RedisConnectionTests {
   @Test("Nothing to connect to is an error that names the server, but not the password")
   func nothingThere() async throws {
     for (url, shown) in [
-      ("redis://bob:secret@127.0.0.1:1/4", "redis://bob@127.0.0.1:1/4"),
+      ("redis://bob:secret@127.0.0.1:1/4", "redis://bob:***@127.0.0.1:1/4"),
       ("unix:///tmp/smsq-none", "unix:///tmp/smsq-none"),
     ] {
       let redis = RedisConnection(to: try RedisEndpoint(url), options: .init(name: "test"))

@@ -54,7 +54,14 @@ struct RedisLoginTests {
     }
   }
 
-  @Test("A database that does not exist is refused")
+  @Test("A user without a password of its own is let in with an empty one")
+  func noPassword() async throws {
+    let server = try await RedisServer(tcp: true, password: "secret")
+    _ = try await server.connection().run(RedisCommand("ACL", "SETUSER", "bob", "on", "nopass", "~*", "+@all"))
+    #expect(try await connection(url(of: server, login: "bob:@")).run(RedisCommand("ACL", "WHOAMI")).string == "bob")
+  }
+
+  @Test("A database that does not exist is a matter for a person")
   func noDatabase() async throws {
     let server = try await RedisServer(tcp: true)
     let redis = try connection(url(of: server, login: "", database: 99))

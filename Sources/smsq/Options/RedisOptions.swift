@@ -8,7 +8,7 @@ struct RedisOptions: ParsableArguments {
   @Option(
     name: .customLong("redis"),
     help: ArgumentHelp(
-      "Where Redis is: redis://[user:pass@]host:port/db or unix:///path.",
+      "Where Redis is: redis://[user:pass@]host:port/db or unix:///path?db=0.",
       valueName: "url"
     )
   )
