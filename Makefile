@@ -58,14 +58,14 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor python3
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	swift test --skip-build --filter '$(PURE_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	SMSQ_TEST_BINARY=$(CURDIR)/$(BINARY) SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
 	  swift test --skip-build --filter '^CommandTests\.'
@@ -77,7 +77,7 @@ TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
   swift test --skip-build --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3
+	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3 openssl
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'

@@ -80,7 +80,7 @@ extension MessageQueue {
       let scan = RedisCommand("SCAN", cursor, "MATCH", keys.claimedPrefix + "*", "COUNT", "1000")
       let reply = try await connection.run(scan)
       guard let parts = reply.array, parts.count == 2, let next = parts[0].string else {
-        throw RedisError(code: .unexpectedReply, message: "SCAN answered \(reply)")
+        throw RedisError(code: .unexpectedReply, message: "SCAN answered \(reply.shape)")
       }
       for key in parts[1].array ?? [] {
         if let key = key.string { lives.insert(String(key.dropFirst(keys.claimedPrefix.count))) }

@@ -89,7 +89,7 @@ extension MessageQueue {
   package func now() async throws(RedisError) -> Int64 {
     let parts = try await connection.run(RedisCommand("TIME")).array ?? []
     guard parts.count == 2, let seconds = parts[0].integer, let microseconds = parts[1].integer else {
-      throw RedisError(code: .unexpectedReply, message: "TIME answered \(parts)")
+      throw RedisError(code: .unexpectedReply, message: "TIME answered a list of \(parts.count)")
     }
     return seconds * 1000 + microseconds / 1000
   }

@@ -35,7 +35,7 @@ extension RedisReply {
   func elements(_ atLeast: Int, of script: RedisScript) throws(RedisError) -> [RedisReply] {
     if case .error(let error) = self { throw error }
     guard let array, array.count >= atLeast else {
-      throw RedisError(code: .unexpectedReply, message: "script \(script.name) answered \(self)")
+      throw RedisError(code: .unexpectedReply, message: "script \(script.name) answered \(shape)")
     }
     return array
   }

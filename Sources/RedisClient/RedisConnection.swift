@@ -175,11 +175,14 @@ package actor RedisConnection {
     blocking: Duration = .zero,
     _ body: (UnsafeMutablePointer<redisContext>) throws(RedisError) -> [RedisReply]
   ) throws(RedisError) -> [RedisReply] {
-    do {
+    do throws(RedisError) {
       let context = try connected()
       setPatience(options.replyTimeout + blocking, on: context)
       let replies = try body(context)
-      for case .error(let error) in replies where error.treatment == .reconnect { close() }
+      for case .error(let error) in replies {
+        if Self.isSentinel(context, thatAnswered: error) { throw Self.sentinel }
+        if error.treatment == .reconnect { close() }
+      }
       return replies
     } catch {
       close()
@@ -211,12 +214,42 @@ package actor RedisConnection {
     for command in greeting {
       try Self.append(command, to: context)
     }
-    for case .error(let error) in try Self.replies(greeting.count, from: context) {
+    let replies: [RedisReply]
+    do throws(RedisError) {
+      replies = try Self.replies(greeting.count, from: context)
+    } catch {
+      guard error.code == .disconnected else { throw error }
+      throw Self.lastWords(descriptor)
+        ?? RedisError(code: .hungUp, message: error.message, hiredisCode: error.hiredisCode)
+    }
+    for case .error(let error) in replies {
       // An old server or a strict ACL may refuse CLIENT SETNAME: a name is not worth failing for.
       if error.message.contains("SETNAME") || error.message.contains("client|setname") { continue }
-      throw error
+      throw Self.isSentinel(context, thatAnswered: error) ? Self.sentinel : error
     }
     return context
+  }
+
+  private static let sentinel = RedisError(code: .sentinel, message: "this is a Sentinel and no Redis server")
+
+  /// Whether the other side is a Sentinel. It answers most commands as a server answers one that it does not know, so it has
+  /// to be asked what it is.
+  private static func isSentinel(_ context: UnsafeMutablePointer<redisContext>, thatAnswered error: RedisError) -> Bool
+  {
+    guard error.cause == .unknownCommand, (try? append(RedisCommand("INFO", "server"), to: context)) != nil else {
+      return false
+    }
+    return (try? replies(1, from: context))?[0].string?.contains("redis_mode:sentinel") == true
+  }
+
+  /// What the other side had said before it hung up: Redis tells a client that is one too many, and does not wait for its
+  /// greeting, so that we fail to write before we have read.
+  private static func lastWords(_ descriptor: Int32) -> RedisError? {
+    var buffer = [UInt8](repeating: 0, count: 512)
+    let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+    guard count > 0, buffer[0] == UInt8(ascii: "-") else { return nil }
+    let line = buffer[1..<count].prefix { $0 != UInt8(ascii: "\r") }
+    return RedisError(serverMessage: String(decoding: line, as: UTF8.self))
   }
 
   /// What is said first on a new connection: who we are, and which database we mean.
@@ -301,8 +334,8 @@ extension RedisError {
     switch code {
     case REDIS_ERR_PROTOCOL:
       self.init(
-        code: .unexpectedReply,
-        message: "the server does not speak Redis' protocol: \(text)",
+        code: .notRedis,
+        message: "what answers there is no Redis (\(text))",
         hiredisCode: code
       )
     case REDIS_ERR_IO where errno == EAGAIN || errno == ETIMEDOUT:

@@ -14,7 +14,13 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
     package static let timedOut = Code(rawValue: "timed-out")
     /// Cut short by ``RedisConnection/interrupt()``.
     package static let interrupted = Code(rawValue: "interrupted")
-    /// The answer is not RESP, or not the shape that the command promises.
+    /// The other side hung up before it had answered anything.
+    package static let hungUp = Code(rawValue: "hung-up")
+    /// The answer is not RESP.
+    package static let notRedis = Code(rawValue: "not-redis")
+    /// The other side is a Sentinel.
+    package static let sentinel = Code(rawValue: "sentinel")
+    /// The answer has not the shape that the command promises.
     package static let unexpectedReply = Code(rawValue: "unexpected-reply")
   }
 
@@ -28,7 +34,7 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
     case full
     /// Redis takes no writes (MISCONF, NOREPLICAS): results cannot be recorded.
     case unwritable
-    /// Redis does not let us (NOAUTH, WRONGPASS, NOPERM): a person must act; retry slowly.
+    /// A person must act (NOAUTH, WRONGPASS, NOPERM, a database that is not there): retry slowly.
     case denied
     /// The command itself was refused: a key of the wrong type, a bug.
     case refused
@@ -49,21 +55,28 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
   /// An error reply: its first word is its code.
   init(serverMessage: String) {
     let word = serverMessage.prefix { $0 != " " }
-    // Redis adds where in which script it happened, which says nothing to those who read it.
-    let end = serverMessage.firstRange(of: " script: ")?.lowerBound ?? serverMessage.endIndex
-    self.init(code: Code(rawValue: String(word)), message: String(serverMessage[..<end]))
+    // Redis adds where in which script it happened, or with which arguments: these may be a script's text or a message's.
+    let ends = [" script: ", ", with args beginning with:"].compactMap { serverMessage.firstRange(of: $0)?.lowerBound }
+    var message = serverMessage[..<(ends.min() ?? serverMessage.endIndex)]
+    // More is said behind it.
+    if message.last == "." { message.removeLast() }
+    self.init(code: Code(rawValue: String(word.prefix(Self.longest))), message: Self.line(String(message)))
   }
 
-  package var description: String { message }
+  /// The most characters that another program can have us say on one line. Redis' own errors are shorter.
+  private static let longest = 300
 
-  package var treatment: Treatment {
-    switch code.rawValue {
-    case "LOADING", "BUSY", "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN": .wait
-    case "disconnected", "timed-out", "interrupted", "READONLY", "UNBLOCKED": .reconnect
-    case "OOM": .full
-    case "MISCONF", "NOREPLICAS": .unwritable
-    case "NOAUTH", "WRONGPASS", "NOPERM": .denied
-    default: .refused
+  /// What another program has sent, as part of one line.
+  static func line(_ text: String) -> String {
+    var line = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars.prefix(longest) {
+      line.append(scalar.properties.generalCategory == .control ? " " : scalar)
     }
+    return String(line)
   }
+
+  /// What was wrong, and what to do where Redis' own words do not tell.
+  package var description: String { cause.remedy.map { "\(message); \($0)" } ?? message }
+
+  package var treatment: Treatment { cause.treatment }
 }

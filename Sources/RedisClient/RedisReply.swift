@@ -37,6 +37,18 @@ package enum RedisReply: Sendable, Equatable {
     if case .array(let elements) = self { elements } else { nil }
   }
 
+  /// What kind of reply it is, for errors: what stands in it may be somebody's message.
+  package var shape: String {
+    switch self {
+    case .null: "nothing"
+    case .integer: "a number"
+    case .status(let text): "'\(RedisError.line(text))'"
+    case .bulk(let bytes): "\(bytes.count) bytes"
+    case .array(let elements): "a list of \(elements.count)"
+    case .error(let error): "\(error)"
+    }
+  }
+
   /// Copies a reply of hiredis. The caller keeps and frees the original.
   init(_ reply: UnsafePointer<redisReply>) {
     switch reply.pointee.type {

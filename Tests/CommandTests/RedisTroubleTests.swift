@@ -123,6 +123,156 @@ struct RedisTroubleTests {
     #expect(try await bench.queue.dump().values.count == 1)
   }
 
+  // MARK: Not the server that was meant
+
+  /// Those that call a script, or two keys.
+  private static let calling = [["push"] + Bench.message, ["stats"]]
+
+  /// What each command says of a URL, and that no script is in it; and a worker, which says it once and stays.
+  ///
+  /// - Parameter commands: fewer than all where not all ask for what is refused.
+  private func expect(
+    of url: String,
+    code: Int32,
+    _ word: String,
+    event: String = "redis-lost",
+    commands: [[String]] = commands
+  ) async throws {
+    for command in commands {
+      let result = try await Smsq.run(command, environment: ["SMSQ_REDIS": url])
+      expect(result, code: code, word, command)
+      #expect(!result.note.contains("KEYS") && !result.note.contains("s3cret"), "\(result.note)")
+      #expect(!result.note.contains("a key of the queue's name"), "\(result.note)")
+    }
+    let worker = try ChildProcess(Smsq.path, ["worker", "--drain", "1s"], environment: ["SMSQ_REDIS": url])
+    let error = try await worker.logs(event)["error"] ?? ""
+    #expect(error.contains(word) && !error.contains("KEYS") && !error.contains("s3cret"), "\(error)")
+    worker.send(SIGTERM)
+    _ = try await worker.end()
+  }
+
+  @Test("Redis has as many clients as it takes: 75")
+  func tooManyClients() async throws {
+    let server = try await RedisServer(tcp: false, "--maxclients", "1")
+    let one = server.connection()
+    // The one that waited for the start may still be there.
+    try await TestSupport.eventually("it is let in") { (try? await one.run(RedisCommand("PING"))) != nil }
+    try await expect(of: server.url, code: 75, "maxclients")
+  }
+
+  @Test("The database is not there: 78", arguments: ["16", "99"])
+  func noDatabase(number: String) async throws {
+    let server = try await RedisServer()
+    try await expect(of: "\(server.url)?db=\(number)", code: 78, "no such database")
+  }
+
+  @Test("Redis wants no password: 77, and the one that was given is not said")
+  func noLoginWanted() async throws {
+    let server = try await RedisServer()
+    try await expect(of: "unix://:s3cret@\(server.endpoint.path)", code: 77, "has no password")
+  }
+
+  @Test("A Redis Cluster that is not set up is not ready: 69; its other databases and other nodes' queues are 78")
+  func cluster() async throws {
+    let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes")
+    try await expect(of: server.url, code: 69, "its cluster is not set up", commands: Self.calling)
+    try await expect(of: server.url.dropLast() + "1", code: 78, "no such database")
+
+    // This node has all slots, and gives that of the queue to another, so that it answers MOVED.
+    let other = try await RedisServer(tcp: true, "--cluster-enabled", "yes")
+    let (node, next) = (server.connection(), other.connection())
+    guard case .tcp(_, let port) = other.endpoint.address else { return }
+    _ = try await node.run(RedisCommand("CLUSTER", "ADDSLOTSRANGE", "0", "16383"))
+    _ = try await node.run(RedisCommand("CLUSTER", "MEET", "127.0.0.1", "\(port)"))
+    let identity = try await next.run(RedisCommand("CLUSTER", "MYID")).string ?? ""
+    let slot = try await node.run(RedisCommand("CLUSTER", "KEYSLOT", "sms")).integer ?? 0
+    try await TestSupport.eventually("the nodes know each other, and the cluster is up") {
+      let nodes = try await node.run(RedisCommand("CLUSTER", "NODES")).string ?? ""
+      let info = try await node.run(RedisCommand("CLUSTER", "INFO")).string ?? ""
+      return nodes.contains(identity) && info.contains("cluster_state:ok")
+    }
+    _ = try await node.run(RedisCommand("CLUSTER", "SETSLOT", "\(slot)", "NODE", identity))
+    try await expect(of: server.url, code: 78, "Redis Cluster", event: "queue-error", commands: Self.calling)
+  }
+
+  @Test("A Sentinel: 78, and where to look for the Redis", arguments: ["/0", "/1"])
+  func sentinel(database: String) async throws {
+    let port = try RedisServer.freePort()
+    let configuration = try TemporaryFile("port \(port)\nbind 127.0.0.1\n", extension: "conf")
+    let sentinel = try ChildProcess("redis-server", [configuration.path, "--sentinel"])
+    let url = "redis://127.0.0.1:\(port)\(database)"
+    let probe = RedisConnection(to: try RedisEndpoint("redis://127.0.0.1:\(port)"), options: .init(name: "probe"))
+    try await TestSupport.eventually("it answers") { (try? await probe.run(RedisCommand("PING"))) != nil }
+    try await expect(of: url, code: 78, "get-master-addr-by-name")
+    sentinel.send(SIGKILL)
+    _ = try await sentinel.end()
+  }
+
+  @Test("A Redis or proxy that leaves commands out: 78, and no script in what is said")
+  func commandsLeftOut() async throws {
+    let server = try await RedisServer(
+      tcp: false,
+      "--rename-command",
+      "EVAL",
+      "",
+      "--rename-command",
+      "EVALSHA",
+      "",
+      "--rename-command",
+      "SCRIPT",
+      ""
+    )
+    try await expect(of: server.url, code: 78, "leaves commands out", event: "queue-error", commands: Self.calling)
+  }
+
+  @Test(
+    "Something else listens there: 78, and what it seems to be",
+    arguments: [
+      ("", "HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP server"), ("", "<html>", "HTTP server"),
+      ("SSH-2.0-OpenSSH_9.2\r\n", "", "SSH server"),
+      ("220 mail.example ESMTP\r\n", "502 no\r\n", "another kind of server"),
+      ("", "ERROR\r\n", "another kind of server"), ("", "\u{15}\u{3}\u{3}\u{0}\u{2}\u{2}F", "wants TLS"),
+      ("", "-ERR Unknown command.\r\n", "leaves commands out"),
+    ]
+  )
+  func somethingElse(banner: String, answer: String, word: String) async throws {
+    let server = try StubServer(banner: banner, answer: answer)
+    let event = answer.hasPrefix("-") ? "queue-error" : "redis-lost"
+    try await expect(of: server.url, code: 78, word, event: event)
+  }
+
+  @Test("A TLS port hangs up, and so do others: 69, with a word on TLS")
+  func tls() async throws {
+    let folder = NSTemporaryDirectory() + "/smsq-tls-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let (key, certificate) = (folder + "/key.pem", folder + "/certificate.pem")
+    let made = try await ChildProcess(
+      "openssl",
+      ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2"]
+        + ["-subj", "/CN=localhost"]
+    ).end()
+    try #require(made.code == 0, "\(made)")
+    let port = try RedisServer.freePort()
+    let server = try await RedisServer(
+      tcp: false,
+      "--tls-port",
+      "\(port)",
+      "--tls-cert-file",
+      certificate,
+      "--tls-key-file",
+      key,
+      "--tls-ca-cert-file",
+      certificate
+    )
+    let result = try await Smsq.run(["push"] + Bench.message, environment: ["SMSQ_REDIS": "redis://127.0.0.1:\(port)"])
+    expect(result, code: 69, "TLS", ["push"])
+    _ = server
+    let closing = try StubServer(answer: nil)
+    let closed = try await Smsq.run(["stats"], environment: ["SMSQ_REDIS": closing.url])
+    expect(closed, code: 69, "TLS", ["stats"])
+  }
+
   @Test("Redis cannot write to its disk: 75, and nothing was queued")
   func unwritable() async throws {
     let server = try await RedisServer()

@@ -66,6 +66,6 @@ struct RedisLoginTests {
     let server = try await RedisServer(tcp: true)
     let redis = try connection(url(of: server, login: "", database: 99))
     let error = try #require(await #expect(throws: RedisError.self) { try await redis.run(RedisCommand("PING")) })
-    #expect(error.treatment == .refused)
+    #expect(error.cause == .noDatabase && error.treatment == .denied)
   }
 }

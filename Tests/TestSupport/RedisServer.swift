@@ -132,7 +132,8 @@ package final class RedisServer: Sendable {
 
   private var log: String { (try? String(contentsOfFile: "\(directory)/redis.log", encoding: .utf8)) ?? "no log" }
 
-  private static func freePort() throws -> UInt16 {
+  /// A port of 127.0.0.1 that nobody listens on now.
+  package static func freePort() throws -> UInt16 {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()

@@ -63,7 +63,7 @@ struct DoctorCommand: AsyncParsableCommand {
     let connection = redis.connection()
     let queues = queuesOption.queues.map { MessageQueue($0, on: connection) }
     var findings: [Finding] = []
-    var absence: Failure?
+    var absence: ExitCode?
     do throws(RedisError) {
       findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
       // Whoever may not log in would only hear the same of each queue.
@@ -71,8 +71,9 @@ struct DoctorCommand: AsyncParsableCommand {
       for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
     } catch {
       // The rest can be checked without it.
-      absence = Failure(error)
-      findings.append(Finding("redis", .problem, "\(error)", hint: "is it running, and is --redis right?"))
+      // What comes and goes is absence to a doctor; what is wrong with the URL stays so.
+      absence = error.cause.exitCode == .config ? .config : .unavailable
+      findings.append(Finding("redis", .problem, "\(error)", hint: error.cause.advice))
     }
     if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
 
@@ -80,7 +81,7 @@ struct DoctorCommand: AsyncParsableCommand {
     let problems = findings.filter { $0.level == .problem }.count
     let warnings = findings.filter { $0.level == .warning }.count
     let summary = "\(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")"
-    if let absence { throw Failure(summary, absence.code) }
+    if let absence { throw Failure(summary, absence) }
     if problems > 0 { throw Failure(summary, .config) }
     Terminal.note(warnings == 0 ? "all is well" : "\(summary): it works, see the warnings")
   }

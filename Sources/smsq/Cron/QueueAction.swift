@@ -66,12 +66,14 @@ struct QueueAction {
   /// they went back as they were, they would come first in the next run again, and hold up the rows of all queues for
   /// ever.
   static func concernsOneQueue(_ error: RedisError) -> Bool {
-    switch error.treatment {
-    // Redis says so to each new connection when it has enough of them: a plain ERR, and nothing to do with what was asked.
-    case .refused: !error.message.contains("max number of clients")
-    // The login works, and the user's ACL leaves this key out.
-    case .denied: error.code.rawValue == "NOPERM"
-    case .wait, .reconnect, .full, .unwritable: false
+    switch error.cause {
+    // The key's type; a slot that another node has; or the login works, and the user's ACL leaves this key out.
+    case .wrongType, .clusterNode, .noRight, .other: true
+    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .replica,
+      .notReady, .noClusterYet, .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
+      .protectedMode,
+      .noDatabase, .unknownCommand:
+      false
     }
   }
 }

@@ -16,7 +16,8 @@ enum QueueCheck {
       return isReadable ? books + findings(try await queue.inspect()) : books
     } catch {
       if error.isAbsence { throw error }
-      let hint = "an ACL needs ~\(queue.name) ~{\(queue.name)}:*; docs/operations.md"
+      let rule = "an ACL needs ~\(queue.name) ~{\(queue.name)}:*; docs/operations.md"
+      let hint = error.cause == .noRight ? rule : error.cause.advice
       return [Finding("\(queue.name)", .problem, "refused: \(error)", hint: hint)]
     }
   }

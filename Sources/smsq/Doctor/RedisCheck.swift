@@ -19,9 +19,7 @@ struct RedisCheck {
       findings.append(Self.clock(before: before, redis: redis, after: EventLog.now()))
     } catch {
       if error.isAbsence { throw error }
-      return [
-        Finding("redis", .problem, "refuses: \(error)", hint: "see to user, password and ACL; docs/operations.md")
-      ]
+      return [Finding("redis", .problem, "refuses: \(error)", hint: error.cause.advice)]
     }
 
     do throws(RedisError) {
@@ -31,7 +29,8 @@ struct RedisCheck {
     } catch {
       if error.isAbsence { throw error }
       let hint = "version, role, eviction, append-only file and replicas are not checked; ACL SETUSER ... +info"
-      findings.append(Finding("info", .warning, "not permitted", hint: hint))
+      let found = error.cause == .noRight ? "not permitted" : "refused: \(error)"
+      findings.append(Finding("info", .warning, found, hint: hint))
     }
     return findings
   }

@@ -15,25 +15,50 @@ struct Failure: Error, CustomStringConvertible {
   ///
   /// - Parameter outcome: what became of a push that Redis has no room for.
   init(_ error: RedisError, outcome: String = "nothing was queued") {
-    switch error.treatment {
-    case .reconnect:
-      self.init(
-        "cannot reach Redis at \(error); is it running, and is --redis (or SMSQ_REDIS) right?",
-        .unavailable
-      )
-    case .wait:
-      self.init("Redis is not ready: \(error); try again", .unavailable)
-    case .full:
-      self.init(
-        "Redis is full (maxmemory): \(error); \(outcome), try again when workers have drained it",
-        .tempFail
-      )
-    case .unwritable:
-      self.init("Redis takes no writes now: \(error); \(outcome), try again when it does", .tempFail)
-    case .denied:
-      self.init("Redis refuses: \(error); give user and password as redis://user:password@host:port/db", .noPermission)
-    case .refused:
-      self.init("Redis refuses: \(error); is there a key of the queue's name that something else made?", .config)
+    let opening =
+      switch error.cause {
+      case .unreachable, .interrupted, .hungUp: "cannot reach Redis at "
+      case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel: ""
+      case .notReady, .noClusterYet: "Redis is not ready: "
+      case .full: "Redis is full (maxmemory): "
+      case .unwritable: "Redis takes no writes now: "
+      default: "Redis refuses: "
+      }
+    let advice = error.cause.advice.map { "; \($0)" } ?? ""
+    let ending =
+      switch error.cause {
+      case .full: "; \(outcome), try again when workers have drained it"
+      case .unwritable: "; \(outcome), try again when it does"
+      default: ""
+      }
+    self.init(opening + "\(error)" + advice + ending, error.cause.exitCode)
+  }
+}
+
+extension RedisError.Cause {
+  /// What to do about it at a command line, besides what the error says itself.
+  var advice: String? {
+    switch self {
+    case .unreachable, .interrupted: "is it running, and is --redis (or SMSQ_REDIS) right?"
+    case .hungUp: "is it running, and is --redis (or SMSQ_REDIS) right? A port that wants TLS hangs up like that, too"
+    case .notReady, .noClusterYet, .tooManyClients: "try again"
+    case .badLogin: "give user and password as redis://user:password@host:port/db"
+    case .noRight: "this user's ACL lacks something; docs/operations.md has the rules that it needs"
+    case .wrongType: "is there a key of the queue's name that something else made?"
+    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .replica, .full, .unwritable,
+      .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .unknownCommand, .other:
+      nil
+    }
+  }
+
+  var exitCode: ExitCode {
+    switch self {
+    case .unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica: .unavailable
+    case .tooManyClients, .full, .unwritable: .tempFail
+    case .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight: .noPermission
+    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,
+      .wrongType, .other:
+      .config
     }
   }
 }

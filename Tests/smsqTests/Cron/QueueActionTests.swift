@@ -7,7 +7,10 @@ import Testing
   @Test(arguments: [
     ("WRONGTYPE Operation against a key holding the wrong kind of value", true),
     ("NOPERM No permissions to access a key", true),
+    ("MOVED 3999 127.0.0.1:6381", true),
     ("ERR max number of clients reached", false),
+    ("ERR unknown command 'SCRIPT'", false),
+    ("ERR DB index is out of range", false),
     ("WRONGPASS invalid username-password pair or user is disabled.", false),
     ("OOM command not allowed when used memory > 'maxmemory'.", false),
     ("LOADING Redis is loading the dataset in memory", false),

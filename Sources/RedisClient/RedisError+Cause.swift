@@ -1,0 +1,108 @@
+extension RedisError {
+  /// What is the matter, as far as a person must be told something else about it, or a program do something else.
+  package enum Cause: Sendable, Equatable, CaseIterable {
+    // No answer.
+    case unreachable, hungUp
+    /// Cut short by ourselves.
+    case interrupted
+    // Another program answers, or another one than is meant.
+    case httpServer, tlsServer, sshServer, otherServer, sentinel, clusterNode, replica
+    // Redis cannot now.
+    case notReady, noClusterYet, tooManyClients, full, unwritable
+    // Redis does not let us in, or not do this.
+    case badLogin, noLoginWanted, noUsers, protectedMode, noDatabase, noRight
+    // Redis does not do this.
+    case unknownCommand, wrongType, other
+  }
+
+  package var cause: Cause {
+    switch code {
+    case .disconnected, .timedOut: return .unreachable
+    case .hungUp: return .hungUp
+    case .interrupted: return .interrupted
+    case .notRedis: return Cause(answer: message)
+    case .sentinel: return .sentinel
+    default: break
+    }
+    switch code.rawValue {
+    case "LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN": return .notReady
+    case "CLUSTERDOWN": return .noClusterYet
+    case "READONLY": return .replica
+    // A blocked client is sent away when its server has become a replica, or by hand: the next connection tells.
+    case "UNBLOCKED": return .unreachable
+    case "OOM": return .full
+    case "MISCONF", "NOREPLICAS": return .unwritable
+    case "NOAUTH", "WRONGPASS": return .badLogin
+    case "DENIED": return .protectedMode
+    case "NOPERM": return .noRight
+    case "MOVED", "ASK", "CROSSSLOT": return .clusterNode
+    case "WRONGTYPE": return .wrongType
+    case "ERR": return Cause(refusal: message)
+    default: return .other
+    }
+  }
+}
+
+extension RedisError.Cause {
+  /// Of an error that has no word of its own. Redis' texts differ from version to version, and those of proxies more.
+  fileprivate init(refusal message: String) {
+    let text = message.lowercased()
+    let signs: [(String, Self)] = [
+      ("max number of clients", .tooManyClients),
+      ("db index", .noDatabase),
+      ("select is not allowed", .noDatabase),
+      ("without any password configured", .noLoginWanted),
+      ("no password is set", .noLoginWanted),
+      ("invalid password", .badLogin),
+      ("for 'auth' command", .noUsers),
+      ("unknown command", .unknownCommand),
+      ("unsupported command", .unknownCommand),
+    ]
+    self = signs.first { text.contains($0.0) }?.1 ?? .other
+  }
+
+  /// Of an answer that is not Redis'. hiredis says its first byte and keeps no more of it.
+  fileprivate init(answer message: String) {
+    let signs: [(String, Self)] = [
+      (#"got "H""#, .httpServer), (#"got "<""#, .httpServer), (#"got "S""#, .sshServer), (#"got "\x15""#, .tlsServer),
+    ]
+    self = signs.first { message.contains($0.0) }?.1 ?? .otherServer
+  }
+
+  package var treatment: RedisError.Treatment {
+    switch self {
+    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .replica,
+      .tooManyClients:
+      .reconnect
+    case .notReady, .noClusterYet: .wait
+    case .full: .full
+    case .unwritable: .unwritable
+    case .sentinel, .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .noRight: .denied
+    case .clusterNode, .unknownCommand, .wrongType, .other: .refused
+    }
+  }
+
+  /// What to do, where Redis' own words do not tell; it is said wherever the error is.
+  package var remedy: String? {
+    switch self {
+    case .httpServer: "that seems to be an HTTP server; give the port of a Redis, which is 6379 as a rule"
+    case .tlsServer: "that port wants TLS, which smsq does not speak yet; give one without, or a tunnel's (stunnel)"
+    case .sshServer: "that seems to be an SSH server; give the port of a Redis, which is 6379 as a rule"
+    case .otherServer: "that is another kind of server; give the port of a Redis, which is 6379 as a rule"
+    case .sentinel:
+      "give the Redis server that it watches: redis-cli -p 26379 SENTINEL get-master-addr-by-name mymaster"
+    case .clusterNode:
+      "this is one node of a Redis Cluster, which smsq does not speak to yet; give a Redis that stands alone"
+    case .replica: "this is a replica, which takes no writes; give the master's address"
+    case .noClusterYet: "its cluster is not set up, or has lost a part"
+    case .tooManyClients: "raise its maxclients, or end what keeps so many connections open: redis-cli CLIENT LIST"
+    case .noLoginWanted: "this Redis has no password; leave it out of the URL"
+    case .noUsers: "this Redis is older than 6.0 and has no users; write :password@, and give smsq a newer one"
+    case .noDatabase: "this Redis has no such database; write another number, /0 as a rule"
+    case .unknownCommand: "smsq needs a Redis 6.0 or newer, with scripts, and no proxy that leaves commands out"
+    case .protectedMode: "set a password for it, or bind it to where smsq is"
+    case .unreachable, .hungUp, .interrupted, .notReady, .full, .unwritable, .badLogin, .noRight, .wrongType, .other:
+      nil
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import RedisClient
+import Testing
+
+@testable import smsq
+
+@Suite("What a Redis error means to a command")
+struct FailureTests {
+  private static let codes: [(ExitCode, [RedisError.Cause])] = [
+    (.unavailable, [.unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica]),
+    (.tempFail, [.tooManyClients, .full, .unwritable]),
+    (.noPermission, [.badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight]),
+    (
+      .config,
+      [
+        .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,
+        .wrongType,
+        .other,
+      ]
+    ),
+  ]
+
+  @Test("Each cause has its exit code")
+  func code() {
+    #expect(Self.codes.reduce(0) { $0 + $1.1.count } == RedisError.Cause.allCases.count)
+    for (code, causes) in Self.codes {
+      for cause in causes { #expect(cause.exitCode == code, "\(cause)") }
+    }
+  }
+
+  @Test("Each cause that a person can do something about says what")
+  func words() {
+    for cause in RedisError.Cause.allCases where ![.full, .unwritable, .other].contains(cause) {
+      #expect(cause.remedy != nil || cause.advice != nil, "\(cause)")
+    }
+  }
+
+  @Test(
+    "The hint is that of the error, and of no other",
+    arguments: [
+      ("ERR", "ERR max number of clients reached", "maxclients", ExitCode.tempFail),
+      ("ERR", "ERR DB index is out of range", "no such database", .config),
+      ("ERR", "ERR SELECT is not allowed in cluster mode", "no such database", .config),
+      ("ERR", "ERR unknown command 'SCRIPT'", "no proxy", .config),
+      ("MOVED", "MOVED 3999 127.0.0.1:6381", "Redis Cluster", .config),
+      ("NOPERM", "NOPERM no permissions", "ACL", .noPermission),
+      ("WRONGPASS", "WRONGPASS invalid", "user:password@", .noPermission),
+      ("READONLY", "READONLY You can't write", "master's address", .unavailable),
+      ("WRONGTYPE", "WRONGTYPE Operation", "a key of the queue's name", .config),
+      ("ERR", "ERR something new", "ERR something new", .config),
+      ("OOM", "OOM command not allowed", "nothing was queued", .tempFail),
+      ("MISCONF", "MISCONF snapshots", "nothing was queued", .tempFail),
+      ("CLUSTERDOWN", "CLUSTERDOWN The cluster is down", "its cluster", .unavailable),
+    ]
+  )
+  func hint(code: String, message: String, word: String, exit: ExitCode) {
+    let failure = Failure(RedisError(code: .init(rawValue: code), message: message))
+    #expect(failure.description.contains(word), "\(failure)")
+    #expect(failure.description.contains("a key of the queue's name") == (code == "WRONGTYPE"))
+    #expect(failure.code == exit)
+  }
+}
