@@ -16,17 +16,32 @@ enum SupervisorCheck {
   }
 
   static func findings(_ config: SupervisorConfig, path: String, drain: Duration) -> [Finding] {
-    let common = config.sections.first { $0.name == "supervisord" }?.options["environment"] ?? ""
+    let (common, ofAll) = SupervisorRefusals.common(config)
     let programs = config.sections.compactMap { SupervisorProgram($0, common: common) }
-    var findings = secrets(config)
+    var findings = SupervisorRefusals.findings(config.brokenLines) + ofAll + secrets(config)
     if programs.isEmpty {
       findings.append(Finding("supervisor", .warning, "no program of \(path) runs smsq worker"))
     }
     for program in programs {
-      findings += [stopWait(program, drain), stopSignal(program), exitCodes(program)]
-      findings += names(program) + logs(program)
+      let refusals = SupervisorRefusals.findings(program)
+      let rest =
+        [stopWait(program, drain), stopSignal(program), exitCodes(program)] + names(program) + logs(program)
+      findings += refusals + rest.filter { finding in !refusals.contains { $0.check == finding.check } }
+      if refusals.isEmpty { findings += url(program) }
     }
     return findings
+  }
+
+  /// A worker does not start with a URL that it cannot read.
+  private static func url(_ program: SupervisorProgram) -> [Finding] {
+    guard let url = program.workerOption("redis") else { return [] }
+    do {
+      _ = try RedisEndpoint(url)
+      return []
+    } catch {
+      let found = "the worker would end with 64: \(error)"
+      return [Finding("\(program.name) redis", .problem, found, hint: "in this file, write each % as %%")]
+    }
   }
 
   // MARK: Stopping and starting
@@ -56,9 +71,9 @@ enum SupervisorCheck {
   private static func stopSignal(_ program: SupervisorProgram) -> Finding {
     let check = "\(program.name) stopsignal"
     let signal = program.option("stopsignal") ?? "TERM"
-    let draining = ["TERM", "INT", "HUP"]
-    if (draining + draining.map { "SIG\($0)" }).contains(signal.uppercased()) { return Finding(check, .ok, signal) }
-    return Finding(check, .problem, signal, hint: "only TERM, INT and HUP let a worker finish; write stopsignal=TERM")
+    if ["TERM", "INT"].contains(SupervisorSignal.name(of: signal)) { return Finding(check, .ok, signal) }
+    let hint = "only TERM and INT let a worker finish what it has in hand; write stopsignal=TERM"
+    return Finding(check, .problem, signal, hint: hint)
   }
 
   private static func exitCodes(_ program: SupervisorProgram) -> Finding {
@@ -118,7 +133,7 @@ enum SupervisorCheck {
     let folder = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     var status = stat()
     guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      let hint = "supervisord refuses to start; mkdir -p \(folder)"
+      let hint = "supervisord does not start with it; mkdir -p \(folder)"
       return Finding(check, .problem, "there is no directory \(folder)", hint: hint)
     }
     if path.hasPrefix("/dev/") || access(folder, W_OK) == 0 { return Finding(check, .ok, path) }
@@ -161,10 +176,10 @@ enum SupervisorCheck {
 
   private static func hasPassword(_ text: String) -> Bool {
     text.split { $0.isWhitespace || "\"',".contains($0) }.contains { word in
-      guard let url = word.firstMatch(of: /(redis|unix):\/\//) else { return false }
-      let endpoint = try? RedisEndpoint(String(word[url.range.lowerBound...]).replacing("%%", with: "%"))
+      // What cannot be read as a URL may hold a password all the same.
+      guard let login = word.firstMatch(of: /[a-z]+:\/\/[^:@]*:(.+)@/) else { return false }
       // What stands for a variable gives nothing away.
-      return endpoint?.password != nil && !word.contains("%(ENV_")
+      return !login.1.contains("%(ENV_")
     }
   }
 }

@@ -21,34 +21,47 @@ struct SupervisorConfig {
   /// A file could not be read.
   struct Unreadable: Error { let path: String }
 
+  /// A line that is neither a section, an option, nor part of one. supervisord does not start with it.
+  struct BrokenLine: Equatable {
+    let file: String
+    /// Counted from 1.
+    let number: Int
+  }
+
   private(set) var sections: [Section]
+  private(set) var brokenLines: [BrokenLine] = []
 
   init(sections: [Section]) { self.sections = sections }
 
   /// - Throws: ``Unreadable``.
   init(path: String) throws(Unreadable) {
-    sections = try Self.read(path)
+    sections = []
+    try read(path)
     guard let patterns = sections.first(where: { $0.name == "include" })?.options["files"] else { return }
     // What is included can include nothing more.
     for pattern in patterns.split(whereSeparator: \.isWhitespace) {
       let isAbsolute = pattern.hasPrefix("/")
       for file in Self.files(matching: isAbsolute ? String(pattern) : Self.folder(of: path) + "/" + pattern) {
-        sections += try Self.read(file)
+        try read(file)
       }
     }
   }
 
-  private static func read(_ path: String) throws(Unreadable) -> [Section] {
+  private mutating func read(_ path: String) throws(Unreadable) {
     guard let contents = FileManager.default.contents(atPath: path) else { throw Unreadable(path: path) }
-    return sections(of: String(decoding: contents, as: UTF8.self), file: path)
+    let (sections, brokenLines) = Self.sections(of: String(decoding: contents, as: UTF8.self), file: path)
+    self.sections += sections
+    self.brokenLines += brokenLines
   }
 
-  /// Reads one file's text. Never fails: what makes no sense is supervisord's to complain of.
-  static func sections(of text: String, file: String) -> [Section] {
+  /// Reads one file's text.
+  static func sections(of text: String, file: String) -> ([Section], [BrokenLine]) {
     var sections: [Section] = []
+    var brokenLines: [BrokenLine] = []
     var option: String?
     var indent = 0
-    for line in text.split(whereSeparator: \.isNewline) {
+    let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    for (index, line) in lines.enumerated() {
       let content = withoutComment(line).trimmed()
       if content.isEmpty { continue }
       let lineIndent = line.prefix { $0.isWhitespace }.count
@@ -66,9 +79,11 @@ struct SupervisorConfig {
         sections[sections.count - 1].options[name] =
           value.replacing("%(here)s", with: folder(of: file))
         option = name
+      } else {
+        brokenLines.append(BrokenLine(file: file, number: index + 1))
       }
     }
-    return sections
+    return (sections, brokenLines)
   }
 
   /// A comment begins with `;` or `#`, at the beginning of a line or behind a space.

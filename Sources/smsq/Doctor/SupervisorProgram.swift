@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// One `[program:...]` that runs `smsq worker`, as its processes will see it.
 struct SupervisorProgram {
@@ -8,18 +8,22 @@ struct SupervisorProgram {
   private let common: [String: String]
 
   /// - Returns: nil for a section that runs something else.
-  init?(_ section: SupervisorConfig.Section, common environment: String = "") {
+  init?(_ section: SupervisorConfig.Section, common environment: [String: String] = [:]) {
     guard let program = section.program else { return nil }
     name = program
     options = section.options
-    common = Self.pairs(environment)
+    common = environment
     if workerArguments() == nil { return nil }
   }
 
   /// An option with its `%(...)` expanded for one process; nil where it is not given.
-  func option(_ name: String, process: Int = 0) -> String? {
-    options[name].map { expanded($0, process: process) }
-  }
+  func option(_ name: String, process: Int = 0) -> String? { expanded(name, process: process)?.text }
+
+  /// An option as it stands in the file.
+  func unexpanded(_ name: String) -> String? { options[name] }
+
+  /// What supervisord would not expand in an option.
+  func faults(_ name: String) -> [SupervisorFormat.Fault] { expanded(name, process: 0)?.faults ?? [] }
 
   func number(_ name: String, default value: Int) -> Int? {
     option(name).map { Int($0) } ?? value
@@ -27,13 +31,17 @@ struct SupervisorProgram {
 
   /// What a process of it finds in its environment, as far as the configuration says.
   func environment(process: Int = 0) -> [String: String] {
-    common.merging(Self.pairs(option("environment", process: process) ?? "")) { $1 }
+    common.merging(ownEnvironment(process: process).pairs) { $1 }
+  }
+
+  func ownEnvironment(process: Int = 0) -> SupervisorEnvironment {
+    SupervisorEnvironment(option("environment", process: process) ?? "")
   }
 
   /// What follows `smsq worker` on the command line; nil for another program.
   func workerArguments(process: Int = 0) -> [String]? {
     // A shell's command is one word in quotes, which holds words of its own.
-    let words = Self.words(option("command", process: process) ?? "").flatMap { word in
+    let words = Self.words(option("command", process: process) ?? "").words.flatMap { word in
       word.split(whereSeparator: \.isWhitespace).map(String.init)
     }
     let binary = words.indices.first { index in
@@ -53,20 +61,36 @@ struct SupervisorProgram {
     return environment(process: process)[variable]
   }
 
-  /// Puts in what supervisord puts in for `%(name)s` and `%(process_num)02d`; leaves what it does not know.
-  private func expanded(_ text: String, process: Int) -> String {
-    let values = [
-      "program_name": name, "group_name": name, "process_num": "\(process)", "numprocs": options["numprocs"] ?? "1",
-      "host_node_name": Self.hostName,
-    ]
-    return text.replacing(/%(?:%|\((\w+)\)(0\d+)?[sd])/) { match -> String in
-      guard let name = match.output.1 else { return "%" }
-      let variable = name.hasPrefix("ENV_") ? getenv(String(name.dropFirst(4))).map { String(cString: $0) } : nil
-      guard let value = values[String(name)] ?? variable else { return String(match.output.0) }
-      let width = match.output.2.flatMap { Int($0) } ?? 0
-      return String(repeating: "0", count: max(0, width - value.count)) + value
+  /// Those that supervisord reads once for each process, and so with its number.
+  private static let ofProcess: Set = [
+    "environment", "directory", "command", "process_name", "stdout_logfile", "stderr_logfile",
+  ]
+
+  private func expanded(_ option: String, process: Int) -> (text: String, faults: [SupervisorFormat.Fault])? {
+    guard let text = options[option] else { return nil }
+    var values = Self.host
+    values["program_name"] = .text(name)
+    values["group_name"] = .text(name)
+    for (variable, value) in common { values["ENV_\(variable)"] = .text(value) }
+    if Self.ofProcess.contains(option) {
+      values["process_num"] = .number(process)
+      values["numprocs"] = .number(Int(options["numprocs"] ?? "1") ?? 1)
+      if option != "environment" {
+        for (variable, value) in ownEnvironment(process: process).pairs { values["ENV_\(variable)"] = .text(value) }
+      }
     }
+    let first = SupervisorFormat.expand(text, values)
+    // supervisord expands the names of logs twice: a % in one is %%%%.
+    guard option.hasSuffix("_logfile"), first.faults.isEmpty else { return first }
+    return SupervisorFormat.expand(first.text, values)
   }
+
+  /// What all sections may use: this host's name and, for want of supervisord's own, our environment.
+  static let host: [String: SupervisorFormat.Value] = {
+    var values: [String: SupervisorFormat.Value] = ["host_node_name": .text(hostName)]
+    for (name, value) in ProcessInfo.processInfo.environment { values["ENV_\(name)"] = .text(value) }
+    return values
+  }()
 
   private static var hostName: String {
     var buffer = [CChar](repeating: 0, count: 256)
@@ -75,13 +99,17 @@ struct SupervisorProgram {
   }
 
   /// Words as a shell splits them (Python's shlex): quotes of both kinds, and backslashes outside of single ones.
-  static func words(_ text: String) -> [String] {
+  ///
+  /// - Returns: also whether the last quote or backslash has what it asks for; if not, supervisord starts nothing.
+  static func words(_ text: String) -> (words: [String], isComplete: Bool) {
     var words: [String] = []
     var word: String?
     var quote: Character?
     var isEscaped = false
     for character in text {
       if isEscaped {
+        // Between quotes it is only for these two, and else a character like another.
+        if let quote, character != quote && character != "\\" { word?.append("\\") }
         word = (word ?? "") + String(character)
         isEscaped = false
       } else if character == "\\" && quote != "'" {
@@ -98,34 +126,6 @@ struct SupervisorProgram {
         word = (word ?? "") + String(character)
       }
     }
-    return words + (word.map { [$0] } ?? [])
-  }
-
-  /// `KEY="value",KEY2=value2`, as `environment` has it.
-  static func pairs(_ text: String) -> [String: String] {
-    var pairs: [String: String] = [:]
-    var quote: Character?
-    let parts = text.split { character in
-      if character == quote {
-        quote = nil
-      } else if quote == nil && (character == "\"" || character == "'") {
-        quote = character
-      }
-      return quote == nil && character == ","
-    }
-    for part in parts {
-      let sides = part.split(separator: "=", maxSplits: 1).map { String($0).trimmed() }
-      if sides.count == 2 { pairs[sides[0]] = String(sides[1].trimming { $0 == "\"" || $0 == "'" }) }
-    }
-    return pairs
-  }
-}
-
-extension String {
-  fileprivate func trimming(_ isOutside: (Character) -> Bool) -> Substring {
-    var rest = self[...]
-    while let first = rest.first, isOutside(first) { rest.removeFirst() }
-    while let last = rest.last, isOutside(last) { rest.removeLast() }
-    return rest
+    return (words + (word.map { [$0] } ?? []), quote == nil && !isEscaped)
   }
 }

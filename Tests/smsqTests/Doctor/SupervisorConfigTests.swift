@@ -7,7 +7,7 @@ import Testing
 struct SupervisorConfigTests {
   private func program(_ lines: String...) -> SupervisorProgram? {
     let text = "[program:w]\n" + lines.joined(separator: "\n")
-    return SupervisorProgram(SupervisorConfig.sections(of: text, file: "/etc/w.conf")[0])
+    return SupervisorProgram(SupervisorConfig.sections(of: text, file: "/etc/w.conf").0[0])
   }
 
   @Test("Sections, options, comments and continued lines are read as supervisord reads them")
@@ -26,7 +26,8 @@ struct SupervisorConfigTests {
       [group:sms]\r
       programs=one\r
       """
-    let sections = SupervisorConfig.sections(of: text, file: "/etc/supervisor/w.conf")
+    let (sections, brokenLines) = SupervisorConfig.sections(of: text, file: "/etc/supervisor/w.conf")
+    #expect(brokenLines == [])
     #expect(
       sections == [
         .init(
@@ -40,6 +41,14 @@ struct SupervisorConfigTests {
         .init(name: "group:sms", file: "/etc/supervisor/w.conf", options: ["programs": "one"]),
       ]
     )
+  }
+
+  @Test("A line that is nothing is named, with its number")
+  func brokenLines() {
+    let text = "an=option\n\n; c\n[program:w]\ncommand\ncommand=smsq worker\n  and more\n\nnonsense here ; c\n"
+    let (sections, brokenLines) = SupervisorConfig.sections(of: text, file: "w.conf")
+    #expect(brokenLines.map(\.number) == [1, 5, 9])
+    #expect(sections.map(\.options) == [["command": "smsq worker\nand more"]])
   }
 
   @Test(
