@@ -119,6 +119,73 @@ struct WorkerStopTests {
     #expect(worker.log("quiet").count == 1 && worker.log("sent").count == 3)
   }
 
+  // MARK: HUP
+
+  @Test("HUP changes nothing but for a line in the log: what is in hand is sent, and so is what comes")
+  func hangup() async throws {
+    let bench = try await Bench()
+    let worker = try await busyWorker(bench, 3, "500ms", "30s")
+    for count in 1...2 {
+      worker.send(SIGHUP)
+      try await TestSupport.eventually("it says so") { worker.log("hangup").count == count }
+    }
+    try await bench.push(2, prefix: "n")
+    try await bench.eventually(sent: 5)
+    #expect(worker.isRunning)
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(worker.log("draining").count == 1)
+  }
+
+  @Test("HUP that was ignored at the start, as by nohup, stays so")
+  func nohup() async throws {
+    let bench = try await Bench()
+    let script = #"trap '' HUP; exec "$0" worker --redis "$1" --queue "$2" --name "$3""#
+    let arguments = [Smsq.path, bench.server.url, bench.queue.name.description, bench.workerName]
+    let worker = try ChildProcess("/bin/sh", ["-c", script] + arguments)
+    try await worker.logs("started")
+    worker.send(SIGHUP)
+    try await bench.push(1)
+    try await bench.eventually(sent: 1)
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    #expect(worker.log("hangup").isEmpty)
+  }
+
+  @Test("HUP because the terminal that shows the log was closed is a stop: what is in hand is finished")
+  func terminal() async throws {
+    let bench = try await Bench()
+    try await bench.push(3)
+    // Runs a command on a terminal of its own, and closes that at the end of standard input.
+    let script = """
+      import os, pty, sys
+      pid, terminal = pty.fork()
+      if pid == 0:
+          os.execv(sys.argv[1], sys.argv[1:])
+      print(pid, flush=True)
+      sys.stdin.read()
+      os.close(terminal)
+      print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+      """
+    let worker = ["worker", "--redis", bench.server.url, "--queue", bench.queue.name.description]
+    let options = ["--name", bench.workerName, "--sim-latency", "500ms", "--drain", "30s"]
+    let shell = try ChildProcess("python3", ["-c", script, Smsq.path] + worker + options, input: .open)
+    try await eventually(inHand: 3, bench)
+    // A HUP with the terminal still there is one like any other.
+    let pid = try #require(Int32(shell.lines.first ?? ""))
+    kill(pid, SIGHUP)
+    try await bench.eventually(sent: 3)
+    try await bench.push(3, prefix: "n")
+    try await TestSupport.eventually("in hand again") {
+      let counts = try await bench.counts()
+      return counts.claimed == 3 || counts.counters["sent", default: 0] > 3
+    }
+    try shell.closeInput()
+    #expect(try await shell.end().output == "\(pid)\n0")
+    let counts = try await bench.counts()
+    #expect(counts.counters["sent"] == 6 && counts.workers.isEmpty && counts.waiting == 0)
+  }
+
   @Test("An idle worker stops at once; while Redis is away, by the end of --drain")
   func idle() async throws {
     let server = try await RedisServer()

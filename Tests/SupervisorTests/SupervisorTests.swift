@@ -97,6 +97,20 @@ struct SupervisorTests {
     try await eventually("sent") { try await queue.inspect().counters["sent"] == 3 }
   }
 
+  @Test("signal HUP, as logrotate has it sent, leaves them running and sending")
+  func hangup() async throws {
+    let supervisor = try await PrivateSupervisor()
+    let before = try await supervisor.pid()
+    #expect(try await supervisor.control("signal", "HUP", "sms:*").code == 0)
+    try await eventually("they say so") {
+      try (0...1).allSatisfy { number in try supervisor.log(number).contains { $0.event == "hangup" } }
+    }
+    try await supervisor.push(3)
+    let queue = queue(supervisor)
+    try await eventually("sent") { try await queue.inspect().counters["sent"] == 3 }
+    #expect(try await supervisor.pid() == before)
+  }
+
   @Test("kill -9 of one with messages in hand: it is started again, takes them back, and nothing is lost")
   func crash() async throws {
     let supervisor = try await PrivateSupervisor(["SMSQ_SIM_LATENCY": "4s", "SMSQ_LEASE": "60s"])

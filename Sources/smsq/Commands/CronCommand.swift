@@ -24,7 +24,7 @@ struct CronCommand: AsyncParsableCommand {
       Exit codes: 0 all is well, or nothing to do; 75 some rows failed and will be tried again; 65 rows are dead, and \
       named; 69 the database or Redis is not there; 77 the database may not be written. docs/cron.md has the rest.
 
-      Signals: TERM or INT claims no more and finishes what is in hand; a second one interrupts that.
+      Signals: TERM, INT or HUP claims no more and finishes what is in hand; a second TERM or INT interrupts that.
       """
   )
 
@@ -180,12 +180,5 @@ struct RowActions: RowHandler {
     case .command: await command.run(row)
     case .queue: await queue.run(row)
     }
-  }
-}
-
-extension SignalHandlers {
-  convenience init(for control: RunControl) async {
-    let stop: @Sendable () -> Void = { control.stop() }
-    await self.init([(SIGTERM, stop), (SIGINT, stop)])
   }
 }

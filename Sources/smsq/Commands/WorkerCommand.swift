@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Glibc
 import Logging
 import MessageQueue
@@ -18,8 +17,9 @@ struct WorkerCommand: AsyncParsableCommand {
         smsq worker --queue otp --queue sms --name sender-1 --concurrency 200
         smsq worker --gateway command:/usr/local/bin/my-gateway
 
-      Signals: TERM, INT or HUP finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
-      what is not finished and exits with 75. TSTP claims no more and keeps running.
+      Signals: TERM or INT finishes what is in hand and exits with 0; a second one, or the end of --drain, gives back \
+      what is not finished and exits with 75. TSTP claims no more and keeps running. HUP changes nothing, unless it comes \
+      because the terminal that shows the log was closed: that is as TERM.
 
       Standard output carries one line an event: started, sent, retry, dead, expired, recovered, redis-lost, redis-back, \
       quiet, draining, stopped, and a few more; docs/message-path.md explains each.
@@ -134,7 +134,7 @@ struct WorkerCommand: AsyncParsableCommand {
         logger: logger,
         output: log
       )
-      let signals = await SignalHandlers(for: worker.control)
+      let signals = await SignalHandlers(for: worker.control, logger: logger)
       defer { signals.cancel() }
       return await worker.run()
     }
@@ -200,37 +200,3 @@ struct LogOptions: ParsableArguments {
 extension EventLog.Format: ExpressibleByArgument {}
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
-
-/// Turns the signals that supervisord and people send into what the worker understands.
-///
-/// Dispatch sources and not ServiceLifecycle: that has neither TSTP nor a meaning for the second TERM.
-final class SignalHandlers {
-  private let sources: [any DispatchSourceSignal]
-
-  convenience init(for control: WorkerControl) async {
-    let stop: @Sendable () -> Void = { control.stop() }
-    await self.init([
-      (SIGTERM, stop), (SIGINT, stop), (SIGHUP, stop), (SIGTSTP, { @Sendable in control.advance(to: .quiet) }),
-    ])
-  }
-
-  /// Returns when the signals are listened for. One that comes before then has its default effect: nothing has begun yet.
-  ///
-  /// On Linux Dispatch brings its own signal handlers. To ignore the signals first, as is done on Darwin, loses those that
-  /// come before a source listens, so that a worker which is told to stop right after its start would not.
-  init(_ actions: [(Int32, @Sendable () -> Void)]) async {
-    sources = actions.map { number, action in
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler(handler: action)
-      return source
-    }
-    for source in sources {
-      await withCheckedContinuation { continuation in
-        source.setRegistrationHandler { continuation.resume() }
-        source.resume()
-      }
-    }
-  }
-
-  func cancel() { for source in sources { source.cancel() } }
-}
