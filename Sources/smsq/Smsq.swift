@@ -34,6 +34,7 @@ struct Smsq: AsyncParsableCommand {
   )
 
   static func main() async {
+    ContainerInit.takeOver()
     // A closed pipe is an error of write(2), not a reason to die: hiredis and the log's writer both rely on it.
     signal(SIGPIPE, SIG_IGN)
     var environment: EnvironmentArguments?
