@@ -181,7 +181,10 @@ package actor RedisConnection {
       let replies = try body(context)
       for case .error(let error) in replies {
         if Self.isSentinel(context, thatAnswered: error) { throw Self.sentinel }
-        if error.treatment == .reconnect { close() }
+        if error.treatment == .reconnect {
+          close()
+          break
+        }
       }
       return replies
     } catch {

@@ -174,16 +174,18 @@ struct RedisTroubleTests {
 
   @Test("A Redis Cluster that is not set up is not ready: 69; its other databases and other nodes' queues are 78")
   func cluster() async throws {
-    let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes")
+    // Its own would be 10,000 higher, which not every free port allows.
+    let buses = try [RedisServer.freePort(), RedisServer.freePort()].map { "\($0)" }
+    let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes", "--cluster-port", buses[0])
     try await expect(of: server.url, code: 69, "its cluster is not set up", commands: Self.calling)
     try await expect(of: server.url.dropLast() + "1", code: 78, "no such database")
 
     // This node has all slots, and gives that of the queue to another, so that it answers MOVED.
-    let other = try await RedisServer(tcp: true, "--cluster-enabled", "yes")
+    let other = try await RedisServer(tcp: true, "--cluster-enabled", "yes", "--cluster-port", buses[1])
     let (node, next) = (server.connection(), other.connection())
     guard case .tcp(_, let port) = other.endpoint.address else { return }
     _ = try await node.run(RedisCommand("CLUSTER", "ADDSLOTSRANGE", "0", "16383"))
-    _ = try await node.run(RedisCommand("CLUSTER", "MEET", "127.0.0.1", "\(port)"))
+    _ = try await node.run(RedisCommand("CLUSTER", "MEET", "127.0.0.1", "\(port)", buses[1]))
     let identity = try await next.run(RedisCommand("CLUSTER", "MYID")).string ?? ""
     let slot = try await node.run(RedisCommand("CLUSTER", "KEYSLOT", "sms")).integer ?? 0
     try await TestSupport.eventually("the nodes know each other, and the cluster is up") {
