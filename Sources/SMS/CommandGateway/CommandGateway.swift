@@ -10,16 +10,14 @@ import Synchronization
 //
 // One thread does all that touches the program, with non-blocking pipes: a program that stops reading, floods, or hangs
 // costs that thread and no other. Everything shared is in the ledger, behind one lock that is never held during I/O.
-
-/// The program had the message and did not answer: it may have been sent.
-package struct GatewayNoAnswer: Error, Equatable, CustomStringConvertible {
-  package let description: String
-}
+//
+// A message whose answer is late ends the life of the program that has it, and no other message: that life gets nothing new,
+// and another one serves while it finishes what it has (docs/decisions/0022-a-time-out-hits-one-message.md).
 
 package final class CommandGateway: Gateway {
   package struct Options: Sendable {
-    /// How long the program may take for an answer, and how long a message waits for a program that is away or does not
-    /// read.
+    /// How long the program may take for an answer once it has read the message, and how long messages wait for a program
+    /// that reads none.
     package var timeout = Duration.seconds(30)
     /// At the end: from the end of its input to SIGTERM, and from there to SIGKILL.
     package var grace = Duration.seconds(2)
@@ -81,8 +79,8 @@ package final class CommandGateway: Gateway {
   /// Hands the message to the program and waits for its answer.
   ///
   /// - Returns: the program's answer; the temporary failure `gateway_down` when the message was not handed over, and so
-  ///   was not sent.
-  /// - Throws: ``GatewayNoAnswer``; `CancellationError`, after which the program may have sent the message all the same.
+  ///   was not sent; the unknown outcome `no_answer` when it was, and no answer came, or none that can be understood.
+  /// - Throws: ``NotHandedOver``; `CancellationError`, after which the program may have sent the message all the same.
   package func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
     let ref = state.withLock { state in
       state.lastRef += 1
@@ -93,9 +91,13 @@ package final class CommandGateway: Gateway {
       try await withCheckedThrowingContinuation { continuation in
         submit(
           ref,
-          RequestLedger.Request(line: line, segments: message.segmentation.segments, submitted: .now) {
-            continuation.resume(with: $0)
-          }
+          RequestLedger.Request(
+            line: line,
+            segments: message.segmentation.segments,
+            submitted: .now,
+            mayBegin: { attempt.mayBegin(message) },
+            completion: { continuation.resume(with: $0) }
+          )
         )
         // The handler below may have run before there was anything to cancel.
         if Task.isCancelled { cancel(ref) }
@@ -157,7 +159,8 @@ package final class CommandGateway: Gateway {
       nil,
       { argument in
         let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
-        entry.gateway.supervise(entry.program)
+        var supervisor = ProgramSupervisor(for: entry.gateway, first: entry.program)
+        supervisor.run()
         return nil
       },
       Unmanaged.passRetained(Entry(self, program)).toOpaque()
@@ -175,4 +178,7 @@ extension GatewayAnswer {
   static func gatewayDown(_ reason: String) -> GatewayAnswer {
     .temporaryFailure(code: "gateway_down", reason: reason, retryAfter: nil)
   }
+
+  /// The program had the message and did not say what became of it: it may have been sent.
+  static func noAnswer(_ reason: String) -> GatewayAnswer { .unknown(code: "no_answer", reason: reason) }
 }

@@ -30,6 +30,11 @@ struct Coprocess: Sendable {
   let output: Int32
   let errors: Int32
 
+  /// Bytes of its input's pipe: one page, so that poll(2) calls it writable when it is empty, and not before.
+  static let inputSize = 4096
+  /// F_SETPIPE_SZ of linux/fcntl.h, which Swift's Glibc does not show.
+  private static let setPipeSize: Int32 = 1031
+
   /// A pipe is made first and closed to children second. A program started in between, by another gateway, would hold
   /// the pipe open, and its end would never be seen.
   private static let starting = Mutex(())
@@ -84,6 +89,7 @@ struct Coprocess: Sendable {
       throw ProgramStartError(program: command[0], code: code)
     }
     for end in ours { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+    _ = fcntl(ours[0], setPipeSize, Int32(inputSize))
     return Coprocess(pid: pid, input: ours[0], output: ours[1], errors: ours[2])
   }
 
@@ -105,6 +111,21 @@ struct Coprocess: Sendable {
   var unreadInput: Int {
     var count: Int32 = 0
     return ioctl(input, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+  }
+
+  /// Takes out of the pipe what the program has not read, so that it never will.
+  ///
+  /// - Returns: how many bytes that were. 0 also where the system lets nobody open the pipe again; then ``unreadInput`` stays.
+  func takeBackInput() -> Int {
+    // A second reader of the pipe, and for this moment only: with one of ours open, the system would not tell that the
+    // program has closed its end.
+    let reader = open("/proc/self/fd/\(input)", O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard reader >= 0 else { return 0 }
+    defer { close(reader) }
+    var buffer = [UInt8](repeating: 0, count: Self.inputSize)
+    var total = 0
+    while case .bytes(let count) = PipeRead(reader, into: &buffer) { total += count }
+    return total
   }
 
   /// Takes the zombie away, after SIGKILL, and says how the program ended.

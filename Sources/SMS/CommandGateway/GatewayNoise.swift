@@ -6,6 +6,7 @@ struct GatewayNoise {
   enum Kind: String, CaseIterable {
     case unreadable = "a line is no JSON object with a ref"
     case unknownRef = "an answer to a ref that is not open"
+    case late = "an answer after the time-out"
     case tooLong = "a line is longer than 1 MiB"
     case unknownOutcome = "an answer without a known outcome"
   }

@@ -3,8 +3,11 @@ import Logging
 
 /// One life of the program, from its start until it is gone: moves lines in and out, and watches the clock.
 ///
-/// It ends when the program ends or closes its output, when it keeps a message for too long, or when the gateway is
-/// stopped. However it ends, the whole process group is killed and the program reaped before its books are closed.
+///     serving --a message is late, or its input is closed--> retiring --owes nothing more--> ending --> gone
+///
+/// Only a serving life gets messages. A retiring one may finish what it has, and each message of that has its own time-out,
+/// so it owes nothing once another time-out is over. Then, and at a stop, it gets the end of its input, SIGTERM, and SIGKILL.
+/// However it ends, the whole process group is killed and the program reaped before its books are closed.
 struct ProgramLife {
   struct End {
     var reason: String
@@ -12,8 +15,16 @@ struct ProgramLife {
     var unanswered: Int
   }
 
-  private enum Cause {
-    case closedOutput, exited, closedInput, hung, stopped
+  enum Event {
+    /// Some messages are late, `owed` more are in hand.
+    case retired(reason: String, late: Int, owed: Int)
+    case ended(End)
+  }
+
+  private enum Phase: Equatable {
+    case serving, retiring
+    /// `due` is when the next, harder step is taken.
+    case ending(due: ContinuousClock.Instant, isTerminated: Bool)
   }
 
   private enum Input {
@@ -23,99 +34,85 @@ struct ProgramLife {
     case closed
   }
 
+  /// How often to look at what lies in the pipe: whether it may still be begun.
+  private static let lookInterval = Duration.milliseconds(10)
+
+  private let number: RequestLedger.Life
   private let program: Coprocess
   private let gateway: CommandGateway
 
+  private var phase = Phase.serving
   private var input = Input.open
   private var areErrorsOpen = true
-  /// Lines on their way, of which `sent` bytes are in the pipe.
+  /// Lines on their way, of which `sent` bytes are in the pipe or read.
   private var outgoing: [UInt8] = []
   private var sent = 0
-  /// Bytes of lines in the pipe since the start.
+  /// Bytes of lines that are in the pipe or read, since the start.
   private var written = 0
+  /// Whether the program has read all that it was given, as far as is known.
+  private var hasReadAll = true
+  private var readAhead = ReadAhead(now: .now)
   private var answers = LineSplitter(limit: 1 << 20)
   private var errorLines = LineSplitter(limit: 4 << 10)
   private var buffer = [UInt8](repeating: 0, count: 64 << 10)
   private var noise = GatewayNoise()
   private var nextCheck = ContinuousClock.now
-  /// While stopping: when the next, harder step is due.
-  private var stopStep: (due: ContinuousClock.Instant, isTerminated: Bool)?
+  /// When to look again at what lies in the pipe.
+  private var nextLook = ContinuousClock.now
   private(set) var hasAnswered = false
 
-  init(of program: Coprocess, for gateway: CommandGateway) {
+  var pid: pid_t { program.pid }
+  /// When ``keepTime(_:)`` has something to do.
+  var due: ContinuousClock.Instant { hasReadAll ? nextCheck : min(nextCheck, nextLook) }
+
+  init(_ number: RequestLedger.Life, of program: Coprocess, for gateway: CommandGateway) {
+    self.number = number
     self.program = program
     self.gateway = gateway
   }
 
-  mutating func run() -> End {
-    while true {
-      if let cause = turn() { return finish(cause) }
-    }
-  }
-
-  /// Waits until something can be done, and does it.
-  private mutating func turn() -> Cause? {
-    if let cause = keepTime(.now) { return cause }
-    if outgoing.count == sent, input == .open {
-      sent = 0
-      outgoing = gateway.state.withLock { $0.ledger.handOver(limit: 64 << 10, now: .now) }
-    }
-
-    var pollfds = [
-      pollfd(fd: gateway.bell.hears, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: program.output, events: Int16(POLLIN), revents: 0),
-      // poll(2) passes over negative descriptors.
-      pollfd(fd: areErrorsOpen ? program.errors : -1, events: Int16(POLLIN), revents: 0),
-      // POLLERR comes without asking: the program has closed its input.
-      pollfd(fd: input == .open ? program.input : -1, events: Int16(sent < outgoing.count ? POLLOUT : 0), revents: 0),
-    ]
-    guard poll(&pollfds, 4, (nextCheck - .now).pollTimeout) > 0 else { return nil }
-    if pollfds[0].revents != 0 { gateway.silenceBell() }
-    if pollfds[3].revents & Int16(POLLERR) != 0 {
-      // It may still answer what it has.
-      input = .broken
-    } else if pollfds[3].revents != 0 {
-      write()
-    }
-    if pollfds[2].revents != 0 { _ = readErrors() }
-    if pollfds[1].revents != 0, case .end = readAnswers() { return .closedOutput }
-    return nil
-  }
-
-  /// What is due by the clock.
-  private mutating func keepTime(_ now: ContinuousClock.Instant) -> Cause? {
-    if gateway.isStopping, let cause = stop(now) { return cause }
-    guard now >= nextCheck else { return nil }
-    nextCheck = now + (stopStep == nil ? gateway.tick : .milliseconds(10))
-    if program.hasExited { return .exited }
-    gateway.giveUpWaiting(now: now)
-    let consumed = consumed
-    return gateway.state.withLock { state in
-      if state.ledger.hasHung(now: now, timeout: gateway.options.timeout) { return .hung }
-      return input == .broken && !state.ledger.isOwed(consumed: consumed) ? .closedInput : nil
-    }
-  }
-
-  /// How many bytes of lines the program has read, or may have.
-  private var consumed: Int { written - (input == .closed ? 0 : program.unreadInput) }
-
-  /// One step after the other: the end of its input, SIGTERM, and SIGKILL, which is `finish`'s.
-  private mutating func stop(_ now: ContinuousClock.Instant) -> Cause? {
-    guard let step = stopStep else {
-      close(program.input)
-      input = .closed
-      stopStep = (now + gateway.options.grace, false)
-      nextCheck = now
-      return nil
-    }
-    guard now >= step.due else { return nil }
-    if step.isTerminated { return .stopped }
-    program.signal(SIGTERM)
-    stopStep = (now + gateway.options.grace, true)
-    return nil
-  }
-
   // MARK: Pipes
+
+  /// What ``act(on:)`` wants to hear of, in its order.
+  var pollfds: [pollfd] {
+    // poll(2) passes over negative descriptors. POLLERR comes without asking: the program has closed its input.
+    [
+      pollfd(fd: program.output, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: areErrorsOpen ? program.errors : -1, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: input == .open ? program.input : -1, events: Int16(hasReadAll ? 0 : POLLOUT), revents: 0),
+    ]
+  }
+
+  /// Does what the pipes are ready for.
+  mutating func act(on pollfds: ArraySlice<pollfd>) -> Event? {
+    let ready = pollfds.map { Int32($0.revents) }
+    if ready[2] & POLLERR != 0 {
+      noteBrokenInput()
+    } else if ready[2] != 0 {
+      lookAtPipe(.now)
+      if sent < outgoing.count {
+        write()
+      } else if !hasReadAll {
+        // Not every kernel calls a pipe writable only when it is empty.
+        usleep(1_000)
+      }
+    }
+    if ready[1] != 0 { _ = readErrors() }
+    if ready[0] != 0, case .end = readAnswers() { return .ended(finish("ended")) }
+    return nil
+  }
+
+  private mutating func handOver(_ now: ContinuousClock.Instant) {
+    guard phase == .serving, input == .open, hasReadAll else { return }
+    let limit = (lines: readAhead.lines(now: now), bytes: Coprocess.inputSize)
+    let next = gateway.state.withLock { $0.ledger.handOver(to: number, at: written, limit: limit, now: now) }
+    gateway.refuse(next.refused)
+    if next.bytes.isEmpty { return }
+    outgoing = next.bytes
+    sent = 0
+    hasReadAll = false
+    write()
+  }
 
   private mutating func write() {
     let count = outgoing.withUnsafeBytes { bytes in
@@ -126,8 +123,41 @@ struct ProgramLife {
       sent += count
       written += count
     } else if errno != EAGAIN && errno != EINTR {
-      input = .broken
+      noteBrokenInput()
     }
+  }
+
+  /// The program may still answer what it has. Or it is about to end, of which this is the first sign: that comes within the
+  /// moment that it is given.
+  private mutating func noteBrokenInput() {
+    input = .broken
+    nextCheck = min(nextCheck, .now + .milliseconds(100))
+  }
+
+  /// Notes what the program has read by now.
+  private mutating func lookAtPipe(_ now: ContinuousClock.Instant) {
+    if hasReadAll || input == .closed { return }
+    let unread = program.unreadInput
+    hasReadAll = unread == 0 && sent == outgoing.count
+    gateway.state.withLock { $0.ledger.read(by: number, upTo: written - unread, now: now) }
+  }
+
+  /// Takes back the lines that the program has not begun to read, so that it cannot read them any more.
+  private mutating func takeBack(_ now: ContinuousClock.Instant) {
+    if hasReadAll || input == .closed { return }
+    let taken = program.takeBackInput()
+    guard program.unreadInput == 0 else { return }
+    written -= taken
+    sent -= taken
+    let start = written - sent
+    let end = gateway.state.withLock { state in
+      state.ledger.read(by: number, upTo: written, now: now)
+      return state.ledger.takeBack(from: number)
+    }
+    // Of a line that it has begun to read it must get the rest.
+    if let end { outgoing.removeSubrange((end - start)...) }
+    hasReadAll = sent == outgoing.count
+    if !hasReadAll, input == .open { write() }
   }
 
   private mutating func readAnswers() -> PipeRead {
@@ -148,19 +178,23 @@ struct ProgramLife {
         note(.unreadable)
       }
     }
-    let requests = gateway.state.withLock { state in answers.map { state.ledger.answered($0.ref) } }
-    for (answer, request) in zip(answers, requests) {
-      guard let request else {
-        note(.unknownRef)
-        continue
-      }
-      if let outcome = answer.answer(ourSegments: request.segments) {
-        hasAnswered = true
-        request.completion?(.success(outcome))
-      } else {
-        note(.unknownOutcome)
-        let reason = "the gateway program's answer has no outcome of accepted, retry or failed"
-        request.completion?(.failure(GatewayNoAnswer(description: reason)))
+    let matches = gateway.state.withLock { state in answers.map { state.ledger.answered($0.ref, by: number) } }
+    readAhead.answered(answers.count, now: .now)
+    // It may have been the last answer that it owed.
+    if phase == .retiring { nextCheck = .now }
+    for (answer, match) in zip(answers, matches) {
+      switch match {
+      case .none: note(.unknownRef)
+      case .late: note(.late)
+      case .open(let request):
+        if let outcome = answer.answer(ourSegments: request.segments) {
+          hasAnswered = true
+          request.completion?(.success(outcome))
+        } else {
+          note(.unknownOutcome)
+          let outcomes = "accepted, throttled, retry, failed or unknown"
+          request.completion?(.success(.noAnswer("the gateway program's answer has no outcome of \(outcomes)")))
+        }
       }
     }
   }
@@ -190,9 +224,73 @@ struct ProgramLife {
     gateway.logger.warning("gateway-noise", metadata: fields)
   }
 
+  // MARK: Time
+
+  /// Hands over what the program can take, and does what is due by the clock.
+  mutating func keepTime(_ now: ContinuousClock.Instant) -> Event? {
+    handOver(now)
+    if now >= nextLook {
+      nextLook = now + Self.lookInterval
+      lookAtPipe(now)
+      if gateway.state.withLock({ $0.ledger.mustTakeBack(from: number) }) { takeBack(now) }
+    }
+    guard now >= nextCheck else { return nil }
+    nextCheck = now + (phase == .serving ? gateway.tick : Self.lookInterval)
+    if program.hasExited { return .ended(finish("ended")) }
+    let late = findLate(now)
+    switch phase {
+    case .serving:
+      if late > 0 || isStuck(now) {
+        return retire("the program did not answer within \(gateway.options.timeout)", late, now)
+      }
+      if input == .broken { return retire("the program closed its input", late, now) }
+    case .retiring:
+      if gateway.state.withLock({ $0.ledger.owed(by: number) }) == 0 { end(now) }
+    case .ending(let due, let isTerminated):
+      guard now >= due else { break }
+      if isTerminated { return .ended(finish("had to be killed")) }
+      program.signal(SIGTERM)
+      phase = .ending(due: now + gateway.options.grace, isTerminated: true)
+    }
+    return nil
+  }
+
+  /// Answers those whose messages the program has kept for too long.
+  private func findLate(_ now: ContinuousClock.Instant) -> Int {
+    let timeout = gateway.options.timeout
+    let late = gateway.state.withLock { $0.ledger.takeLate(from: number, now: now, timeout: timeout) }
+    let answer = GatewayAnswer.noAnswer("the gateway program had the message and did not answer within \(timeout)")
+    for caller in late.callers { caller(.success(answer)) }
+    return late.count
+  }
+
+  private func isStuck(_ now: ContinuousClock.Instant) -> Bool {
+    gateway.state.withLock { $0.ledger.isStuck(number, now: now, timeout: gateway.options.timeout) }
+  }
+
   // MARK: The end
 
-  private mutating func finish(_ cause: Cause) -> End {
+  private mutating func retire(_ reason: String, _ late: Int, _ now: ContinuousClock.Instant) -> Event {
+    takeBack(now)
+    phase = .retiring
+    nextCheck = now
+    return .retired(reason: reason, late: late, owed: gateway.state.withLock { $0.ledger.owed(by: number) })
+  }
+
+  /// Begins the end: nothing more for the program, which may still answer.
+  mutating func end(_ now: ContinuousClock.Instant) {
+    if case .ending = phase { return }
+    takeBack(now)
+    close(program.input)
+    input = .closed
+    phase = .ending(due: now + gateway.options.grace, isTerminated: false)
+    nextCheck = now
+  }
+
+  /// Ends it at once.
+  mutating func kill() -> End { finish("was killed, as the next one was late, too") }
+
+  private mutating func finish(_ how: String) -> End {
     program.signal(SIGKILL)
     let status = program.reap()
     // What it said last counts. Bounded, as a child that left the group may go on writing.
@@ -202,21 +300,16 @@ struct ProgramLife {
     pass(errorLines.finish())
     for (kind, count) in noise.takeRest() { log(kind, count) }
 
-    let consumed = consumed
+    // A child that left the group may hold the pipe, and must not read on in it.
+    let unread = input == .closed ? 0 : program.takeBackInput() + program.unreadInput
     if input != .closed { close(program.input) }
     close(program.output)
     close(program.errors)
 
-    let reason =
-      switch cause {
-      case .closedOutput, .exited, .stopped: "ended (\(status))"
-      case .closedInput: "closed its input"
-      case .hung: "did not answer within \(gateway.options.timeout) and was killed"
-      }
-    let lost = gateway.state.withLock { $0.ledger.programEnded(consumed: consumed) }
-    for completion in lost {
-      completion(.failure(GatewayNoAnswer(description: "the gateway program had the message and \(reason)")))
+    let lost = gateway.state.withLock { $0.ledger.ended(number, consumed: written - unread, now: .now) }
+    for caller in lost {
+      caller(.success(.noAnswer("the gateway program had the message and \(how) (\(status))")))
     }
-    return End(reason: "the program \(reason)", unanswered: lost.count)
+    return End(reason: "the program \(how) (\(status))", unanswered: lost.count)
   }
 }

@@ -58,7 +58,11 @@ struct ProgramAnswer {
     self.ref = ref
   }
 
-  /// Nil if the outcome is none of the three.
+  /// What programs call too many messages, that say `retry` where they could say `throttled`: the provider's words and its
+  /// number (HTTP's, and Twilio's two).
+  private static let throttlingCodes: Set = ["throttled", "too_many_requests", "queue_full", "429", "20429", "21611"]
+
+  /// Nil if the outcome is none of the five.
   ///
   /// - Parameter ourSegments: what we count, where the program does not say.
   func answer(ourSegments: Int) -> GatewayAnswer? {
@@ -70,10 +74,16 @@ struct ProgramAnswer {
     case "accepted":
       let segments = segments.flatMap { (0...10_000).contains($0) ? $0 : nil } ?? ourSegments
       return .accepted(providerID: providerID, segments: segments)
+    case "throttled":
+      return .throttled(code: code.isEmpty ? "throttled" : code, reason: reason, retryAfter: retryAfter)
+    case "retry" where Self.throttlingCodes.contains(code):
+      return .throttled(code: code, reason: reason, retryAfter: retryAfter)
     case "retry":
       return .temporaryFailure(code: code.isEmpty ? "retry" : code, reason: reason, retryAfter: retryAfter)
     case "failed":
       return .permanentFailure(code: code.isEmpty ? "failed" : code, reason: reason)
+    case "unknown":
+      return .unknown(code: code.isEmpty ? "unknown" : code, reason: reason)
     default: return nil
     }
   }

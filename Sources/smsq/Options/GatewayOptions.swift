@@ -60,7 +60,10 @@ struct GatewayOptions: ParsableArguments {
   var gateway: GatewayChoice = .simulator
 
   @Option(
-    help: ArgumentHelp("How long a program may take for one answer before it is killed.", valueName: "time")
+    help: ArgumentHelp(
+      "How long a program may take for one answer; without one by then, it is unknown whether that message was sent.",
+      valueName: "time"
+    )
   )
   var gatewayTimeout: Duration = .seconds(30)
 

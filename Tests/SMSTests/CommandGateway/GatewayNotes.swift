@@ -45,6 +45,18 @@ final class GatewayNotes: LogHandler, Sendable {
   var pids: [Int32] { entries("gateway-started").compactMap { $0.fields["pid"].flatMap { Int32($0) } } }
 }
 
+extension GatewayAnswer {
+  /// Nil where it was accepted.
+  var code: String? {
+    switch self {
+    case .accepted: nil
+    case .throttled(let code, _, _), .temporaryFailure(let code, _, _), .permanentFailure(let code, _),
+      .unknown(let code, _):
+      code
+    }
+  }
+}
+
 /// A gateway whose program is a Python script, for as long as `body` takes, and what it left behind.
 func withGateway(
   python script: String,

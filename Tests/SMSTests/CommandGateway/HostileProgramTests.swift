@@ -76,7 +76,7 @@ import Testing
       fi
       while read -r line; do \(GatewayNotes.shellAnswer); done
       """
-    try await withGateway(["/bin/sh", "-c", script]) { gateway, notes in
+    try await withGateway(["/bin/sh", "-c", script], grace: .milliseconds(50)) { gateway, notes in
       // It read nothing, so the next life gets the message.
       let answer = try await gateway.send(.sample(), attempt: 1)
       #expect(answer == .accepted(providerID: "p", segments: 1))
@@ -108,7 +108,8 @@ import Testing
   @Test("A program that leaves its pipes to a child and dies is noticed")
   func leftToChild() async throws {
     try await withGateway(["/bin/sh", "-c", "read -r line; sleep 1000 & exit 0"]) { gateway, notes in
-      await #expect(throws: GatewayNoAnswer.self) { try await gateway.send(.sample(), attempt: 1) }
+      let unanswered = try await gateway.send(.sample(), attempt: 1)
+      #expect(unanswered.code == "no_answer")
       #expect(notes.entries("gateway-lost").first?.fields["reason"] == "the program ended (exit code 0)")
     }
   }

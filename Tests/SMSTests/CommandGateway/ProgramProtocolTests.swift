@@ -117,12 +117,41 @@ import Testing
     }
   }
 
-  @Test("An outcome must be one of the three")
+  @Test("Whoever says retry with a code of too many messages means throttled")
+  func throttled() throws {
+    for code in ["throttled", "too_many_requests", "queue_full", "429", "20429", "21611"] {
+      let throttled = GatewayAnswer.throttled(code: code, reason: "slow down", retryAfter: .seconds(2))
+      #expect(
+        try answer(#"{"ref":1,"outcome":"retry","code":"\#(code)","reason":"slow down","retry_after":2}"#) == throttled
+      )
+      #expect(
+        try answer(#"{"ref":1,"outcome":"throttled","code":"\#(code)","reason":"slow down","retry_after":2}"#)
+          == throttled
+      )
+    }
+    #expect(
+      try answer(#"{"ref":1,"outcome":"retry","code":429}"#) == .throttled(code: "429", reason: "", retryAfter: nil)
+    )
+    for code in ["4290", "503", "", "Throttled?"] {
+      #expect(try answer(#"{"ref":1,"outcome":"retry","code":"\#(code)"}"#)?.code == (code.isEmpty ? "retry" : code))
+      guard case .temporaryFailure = try answer(#"{"ref":1,"outcome":"retry","code":"\#(code)"}"#) else {
+        Issue.record("'\(code)' is taken for throttled")
+        continue
+      }
+    }
+    #expect(try answer(#"{"ref":1,"outcome":"failed","code":"429"}"#) == .permanentFailure(code: "429", reason: ""))
+  }
+
+  @Test("An outcome must be one of the five")
   func outcome() throws {
     for outcome in [#""Accepted""#, #""ok""#, "1", "null", "true", #"["accepted"]"#] {
       #expect(try answer(#"{"ref":1,"outcome":\#(outcome)}"#) == nil)
     }
     #expect(try answer(#"{"ref":1,"outcome":"failed"}"#) == .permanentFailure(code: "failed", reason: ""))
+    #expect(try answer(#"{"ref":1,"outcome":"unknown"}"#) == .unknown(code: "unknown", reason: ""))
+    #expect(
+      try answer(#"{"ref":1,"outcome":"throttled"}"#) == .throttled(code: "throttled", reason: "", retryAfter: nil)
+    )
   }
 
   @Test("A mutated answer is read or refused, and nothing worse")
