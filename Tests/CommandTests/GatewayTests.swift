@@ -62,6 +62,50 @@ struct GatewayTests {
     #expect(result.note.contains("may have been sent or not"))
   }
 
+  @Test(
+    "What a program says of a message is what smsq send exits with",
+    arguments: [
+      ("accepted", 0, ""), ("throttled", 75, "slow down"), ("retry", 75, "not sent"), ("failed", 65, "not sent"),
+      ("unknown", 75, "may have been sent or not"),
+    ]
+  )
+  func outcomes(outcome: String, code: Int, note: String) async throws {
+    let file = try programFile(Self.program.replacing("accepted", with: outcome))
+    let result = try await Smsq.run(["send", "--gateway", "command:\(file.path)"] + Bench.message)
+    #expect(Int(result.code) == code)
+    #expect(result.note.contains(note))
+  }
+
+  @Test("What expires while it waits for a busy program is never seen by it, and counted as expired at once")
+  func expiry() async throws {
+    let (go, seen) = ("/tmp/smsq-gateway-\(UUID())", "/tmp/smsq-gateway-\(UUID())")
+    defer { for path in [go, seen] { try? FileManager.default.removeItem(atPath: path) } }
+    let file = try programFile(
+      Self.program.replacing(
+        "read -r line; do",
+        with: "read -r line; do echo \"$line\" >> \(seen); while [ ! -e \(go) ]; do sleep 0.05; done"
+      )
+    )
+    let bench = try await Bench()
+    let worker = try bench.worker("--gateway", "command:\(file.path)")
+    func push(_ id: String, _ more: String = "") async throws {
+      try await bench.queue.run(#"LPUSH sms {"to":"+8613800138000","text":"hi","id":"\#(id)"\#(more)}"#)
+    }
+    try await push("first")
+    try await eventually("the program is busy") { FileManager.default.fileExists(atPath: seen) }
+    let expiresAt = ISO8601DateFormatter().string(from: Date(timeIntervalSinceNow: 3))
+    for number in 0..<3 { try await push("late-\(number)", #","expires_at":"\#(expiresAt)""#) }
+    try await push("last")
+    _ = try await worker.logs("expired", times: 3)
+    #expect(FileManager.default.createFile(atPath: go, contents: nil))
+    _ = try await worker.logs("sent", times: 2)
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    let lines = try String(contentsOfFile: seen, encoding: .utf8).split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.allSatisfy { $0.contains(#""id":"first""#) || $0.contains(#""id":"last""#) })
+  }
+
   @Test("A program that cannot be started is 78, a command that a shell would have to read 64")
   func cannotStart() async throws {
     for command in [["send"] + Bench.message, ["worker"]] {
