@@ -22,8 +22,8 @@ struct Smsq: AsyncParsableCommand {
 
       Each option can also be given by a variable: SMSQ_REDIS=redis://host:6379/0 stands for --redis.
 
-      Exit codes: 0 done, 64 wrong usage, 65 bad input, 69 Redis or the database is not there, 70 a bug, 75 try again later, \
-      77 permission denied, 78 wrong configuration.
+      Exit codes: 0 done, 64 wrong usage, 65 bad input, 69 Redis or the database is not there, 70 a bug, 74 the result could \
+      not be written, 75 try again later, 77 permission denied, 78 wrong configuration.
       """,
     version: Version.current,
     subcommands: [
@@ -35,8 +35,21 @@ struct Smsq: AsyncParsableCommand {
 
   static func main() async {
     ContainerInit.takeOver()
-    // A closed pipe is an error of write(2), not a reason to die: hiredis and the log's writer both rely on it.
+    // A closed pipe, or a file at its limit (ulimit -f), is an error of write(2), not a reason to die: hiredis and the log's
+    // writer both rely on it.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    StandardStreams.occupyClosed()
+    var code = await run()
+    do throws(Failure) {
+      try Terminal.finish()
+    } catch {
+      code = end(with: error)
+    }
+    Glibc.exit(code.rawValue)
+  }
+
+  private static func run() async -> ExitCode {
     var environment: EnvironmentArguments?
     do {
       let arguments = try EnvironmentArguments(
@@ -53,20 +66,29 @@ struct Smsq: AsyncParsableCommand {
       } else {
         try command.run()
       }
+      return .success
     } catch let failure as Failure {
-      Terminal.note(failure.description)
-      Glibc.exit(failure.code.rawValue)
+      return end(with: failure)
     } catch {
       let message = fullMessage(for: error)
-      let code = ExitCode(endingWith: error).rawValue
-      if code == 0 {
-        Terminal.print(message)
+      let code = ExitCode(endingWith: error)
+      if code == .success {
+        do throws(Failure) {
+          try Terminal.print(message)
+        } catch {
+          return end(with: error)
+        }
       } else if !message.isEmpty {
         Terminal.printError(message)
         if let note = environment?.note(forMessage: self.message(for: error)) { Terminal.printError(note) }
       }
-      Glibc.exit(code)
+      return code
     }
+  }
+
+  private static func end(with failure: Failure) -> ExitCode {
+    if !failure.description.isEmpty { Terminal.note(failure.description) }
+    return failure.code
   }
 }
 

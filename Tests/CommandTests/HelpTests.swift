@@ -79,7 +79,10 @@ struct HelpTests {
     let result = try await Smsq.run(arguments)
     #expect(result.code == 0)
     for name in Self.options.keys { #expect(result.stdout.contains("\n  \(name.prefix { $0 != " " }) ")) }
-    for code in ["64", "65", "69", "70", "75", "77", "78"] { #expect(result.stdout.contains("\(code) ")) }
+    for code in ["64", "65", "69", "70", "74", "75", "77", "78"] {
+      // The line may be broken there.
+      #expect(result.stdout.contains("\(code) ") || result.stdout.contains("\(code)\n"))
+    }
   }
 
   @Test(

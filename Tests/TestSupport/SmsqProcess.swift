@@ -21,6 +21,17 @@ package enum Smsq {
   ) async throws -> ChildProcess.Result {
     try await ChildProcess(path, arguments, environment: environment, input: input).end(within: deadline)
   }
+
+  /// A shell that starts smsq, as in `exec "$@" > /dev/full`.
+  ///
+  /// - Parameter script: finds the program and the arguments in `"$@"`.
+  package static func shell(
+    _ script: String,
+    _ arguments: [String] = [],
+    environment: [String: String] = [:]
+  ) throws -> ChildProcess {
+    try ChildProcess("/bin/sh", ["-c", script, "sh", path] + arguments, environment: environment)
+  }
 }
 
 /// One line of a worker's log in its text format, read by the rules of logfmt.

@@ -72,7 +72,10 @@ struct BulkAdd {
     try await flush()
     progress.clear()
 
-    Terminal.print(command.json ? try JSONLine.encode(summary) : text(summary))
+    try Terminal.print(
+      command.json ? JSONLine.encode(summary) : text(summary),
+      done: "\(text(summary)); do not add what was added again"
+    )
     if summary.refused > 0 { throw ExitCode.dataError }
   }
 

@@ -87,7 +87,10 @@ struct BulkPush {
     if !batches.isEmpty { try await land((send(batches), batches), &summary) }
     progress.clear()
 
-    Terminal.print(command.json ? try JSONLine.encode(summary) : text(summary))
+    try Terminal.print(
+      command.json ? JSONLine.encode(summary) : text(summary),
+      done: "\(text(summary)); do not push what is queued again"
+    )
     if summary.refused > 0 { throw ExitCode.dataError }
   }
 

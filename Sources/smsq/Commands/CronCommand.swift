@@ -114,7 +114,7 @@ struct CronCommand: AsyncParsableCommand {
       }
     }
     report.finish(summary)
-    if json { Terminal.print(try JSONLine.encode(summary)) }
+    if json { try Terminal.print(JSONLine.encode(summary), done: CronReport.text(summary)) }
     if !summary.unavailable.isEmpty { throw ExitCode.unavailable }
     if summary.dead > 0 { throw ExitCode.dataError }
     if summary.retried + summary.interrupted + summary.lost > 0 { throw ExitCode.tempFail }

@@ -62,11 +62,7 @@ struct DeadActionOptions: ParsableArguments {
       let matched = try await search.count()
       var done = 0
       if try await isConfirmed(action, matched, on: connection) { done = try await perform(action, search, matched) }
-      report(action, matched, done)
-      if json {
-        let result = DeadActionResult(action, queue: queue.name, matched: matched, done: done)
-        Terminal.print(try JSONLine.encode(result))
-      }
+      try report(action, matched, done)
       try search.reportMissing()
     } catch let error as RedisError {
       throw Failure(error)
@@ -112,14 +108,17 @@ struct DeadActionOptions: ParsableArguments {
     return done
   }
 
-  private func report(_ action: DeadAction, _ matched: Int, _ done: Int) {
-    if json { return }
+  private func report(_ action: DeadAction, _ matched: Int, _ done: Int) throws {
     let queue = queueOption.queue
-    if matched == 0 {
-      if selection.ids.isEmpty { Terminal.note("no dead letter of queue \(queue) matches") }
-    } else {
-      let others = done == matched || done == 0 ? "" : "; \(matched - done) went away meanwhile"
-      Terminal.print("\(action.done) \(done) dead letter\(done == 1 ? "" : "s") of queue \(queue)\(others)")
+    let others = done == matched || done == 0 ? "" : "; \(matched - done) went away meanwhile"
+    let text = "\(action.done) \(done) dead letter\(done == 1 ? "" : "s") of queue \(queue)\(others)"
+    if json {
+      let result = DeadActionResult(action, queue: queue, matched: matched, done: done)
+      try Terminal.print(JSONLine.encode(result), done: text)
+    } else if matched > 0 {
+      try Terminal.print(text, done: text)
+    } else if selection.ids.isEmpty {
+      Terminal.note("no dead letter of queue \(queue) matches")
     }
   }
 }

@@ -30,7 +30,7 @@ struct DeadListCommand: AsyncParsableCommand {
           let view = DeadLetterView(letter, queue: queue.name, showNumbers: showNumbers)
           return json ? try JSONLine.encode(view) : view.line
         }
-        Terminal.print(lines.joined(separator: "\n"))
+        try Terminal.print(lines.joined(separator: "\n"))
         return []
       }
       if isEmpty && !json && selection.ids.isEmpty {

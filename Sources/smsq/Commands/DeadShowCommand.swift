@@ -26,8 +26,8 @@ struct DeadShowCommand: AsyncParsableCommand {
       try await search.forEachPage { letters in
         for letter in letters {
           let view = DeadLetterView(letter, queue: queue.name)
-          if !json && !isFirst { Terminal.print("") }
-          Terminal.print(json ? try JSONLine.encode(view) : view.text)
+          if !json && !isFirst { try Terminal.print("") }
+          try Terminal.print(json ? JSONLine.encode(view) : view.text)
           isFirst = false
         }
         return []

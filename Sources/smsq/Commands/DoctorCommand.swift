@@ -77,7 +77,7 @@ struct DoctorCommand: AsyncParsableCommand {
     }
     if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
 
-    for finding in findings { Terminal.print(json ? try JSONLine.encode(Line(finding)) : Self.text(finding)) }
+    for finding in findings { try Terminal.print(json ? JSONLine.encode(Line(finding)) : Self.text(finding)) }
     let problems = findings.filter { $0.level == .problem }.count
     let warnings = findings.filter { $0.level == .warning }.count
     let summary = "\(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")"
@@ -122,7 +122,7 @@ struct DoctorCommand: AsyncParsableCommand {
         throw Failure("worker \(name), queue \(queue): \(complaint)", .unavailable)
       }
     }
-    Terminal.print("worker \(name) is healthy: it claimed within the last \(within.argument)")
+    try Terminal.print("worker \(name) is healthy: it claimed within the last \(within.argument)")
   }
 
   /// - Returns: nil for a healthy worker.

@@ -32,7 +32,7 @@ struct OutboxListCommand: AsyncParsableCommand {
     let outbox = Outbox(try databaseOptions.open(.readOnly))
     let messages = try await tabled { () throws(TableError) in try await outbox.list(limit: number) }
     if messages.isEmpty && !json { Terminal.note("nothing was sent") }
-    for message in messages { Terminal.print(json ? try JSONLine.encode(message) : Self.line(message)) }
+    for message in messages { try Terminal.print(json ? JSONLine.encode(message) : Self.line(message)) }
   }
 
   private static func line(_ message: SentMessage) -> String {
@@ -59,8 +59,8 @@ struct OutboxStatsCommand: AsyncParsableCommand {
   func run() async throws {
     let outbox = Outbox(try databaseOptions.open(.readOnly))
     let stats = try await tabled { () throws(TableError) in try await outbox.stats() }
-    if json { return Terminal.print(try JSONLine.encode(stats)) }
-    Terminal.print(
+    if json { return try Terminal.print(JSONLine.encode(stats)) }
+    try Terminal.print(
       """
       messages  \(stats.messages)
       segments  \(stats.segments)

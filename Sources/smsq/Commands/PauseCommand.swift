@@ -18,7 +18,8 @@ struct PauseCommand: AsyncParsableCommand {
     } catch {
       throw Failure(error)
     }
-    Terminal.print("queue \(queueOption.queue) is paused")
+    let done = "queue \(queueOption.queue) is paused"
+    try Terminal.print(done, done: done)
   }
 }
 
@@ -37,6 +38,7 @@ struct ResumeCommand: AsyncParsableCommand {
     } catch {
       throw Failure(error)
     }
-    Terminal.print("queue \(queueOption.queue) goes on")
+    let done = "queue \(queueOption.queue) goes on"
+    try Terminal.print(done, done: done)
   }
 }

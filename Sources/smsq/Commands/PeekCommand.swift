@@ -52,7 +52,7 @@ struct PeekCommand: AsyncParsableCommand {
     }
     if elements.isEmpty && !json { Terminal.note("queue \(queueOption.queue) is empty") }
     for (index, element) in elements.enumerated() {
-      Terminal.print(json ? try jsonLine(index + 1, element) : textLine(index + 1, element))
+      try Terminal.print(json ? jsonLine(index + 1, element) : textLine(index + 1, element))
     }
   }
 

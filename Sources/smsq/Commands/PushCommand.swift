@@ -155,8 +155,12 @@ struct PushCommand: AsyncParsableCommand {
         waiting: waiting,
         deadReason: dead.map { $0.element.reason ?? "" }
       )
-      Terminal.print(json ? try JSONLine.encode(result) : result.id)
-      if count == 0 { Terminal.note(Self.duplicateNote(result).printable) }
+      let repeated = Self.duplicateNote(result).printable
+      try Terminal.print(
+        json ? JSONLine.encode(result) : result.id,
+        done: count == 0 ? repeated : "the message is queued with the id \(result.id), do not push it again"
+      )
+      if count == 0 { Terminal.note(repeated) }
     }
   }
 

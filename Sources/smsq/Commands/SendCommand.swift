@@ -101,10 +101,11 @@ struct SendCommand: AsyncParsableCommand {
       (result.status, result.code, result.reason) = ("unknown", "no_answer", "\(error)")
       failure = Failure("the gateway did not answer (\(error)): the message may have been sent or not", .tempFail)
     }
+    let done = failure?.description ?? "the gateway has accepted the message, do not send it again"
     if json {
-      Terminal.print(try JSONLine.encode(result))
+      try Terminal.print(JSONLine.encode(result), done: done)
     } else if let providerID = result.providerId {
-      Terminal.print(providerID)
+      try Terminal.print(providerID, done: done)
     }
     if let failure { throw failure }
   }

@@ -24,8 +24,8 @@ struct StatsCommand: AsyncParsableCommand {
     do {
       for (index, name) in queuesOption.queues.enumerated() {
         let stats = QueueStats(try await MessageQueue(name, on: connection).inspect())
-        if !json && index > 0 { Terminal.print("") }
-        Terminal.print(json ? try JSONLine.encode(stats) : stats.text)
+        if !json && index > 0 { try Terminal.print("") }
+        try Terminal.print(json ? JSONLine.encode(stats) : stats.text)
       }
     } catch let error as RedisError {
       throw Failure(error)

@@ -177,12 +177,14 @@ struct TableAddCommand: AsyncParsableCommand {
     }
     let table = try databaseOptions.table(.create)
     let id = try await tabled { () throws(TableError) in try await table.add([row]) }.ids[0]
+    let repeated = "the id \(row.idempotencyKey ?? "") is in the table already; no row was added"
+    let done = id.map { "row \($0) was added, do not add it again" } ?? repeated
     if json {
-      Terminal.print(try JSONLine.encode(Result(id: id, status: id == nil ? "duplicate" : "added")))
+      try Terminal.print(JSONLine.encode(Result(id: id, status: id == nil ? "duplicate" : "added")), done: done)
     } else if let id {
-      Terminal.print("\(id)")
+      try Terminal.print("\(id)", done: done)
     }
-    if id == nil { Terminal.note("the id \(row.idempotencyKey ?? "") is in the table already; no row was added") }
+    if id == nil { Terminal.note(done) }
   }
 }
 

@@ -25,7 +25,10 @@ struct TableInitCommand: AsyncParsableCommand {
 
   @OptionGroup var databaseOptions: DatabaseOptions
 
-  func run() async throws { Terminal.print(try databaseOptions.open(.create).path) }
+  func run() async throws {
+    let path = try databaseOptions.open(.create).path
+    try Terminal.print(path, done: "the database \(path) is ready")
+  }
 }
 
 struct TableListCommand: AsyncParsableCommand {
@@ -54,7 +57,7 @@ struct TableListCommand: AsyncParsableCommand {
     let table = try databaseOptions.table(.readOnly)
     let rows = try await tabled { () throws(TableError) in try await table.list(state, limit: number) }
     if rows.isEmpty && !json { Terminal.note("no\(state.map { " \($0.rawValue)" } ?? "") rows") }
-    for row in rows { Terminal.print(json ? try JSONLine.encode(row) : row.line) }
+    for row in rows { try Terminal.print(json ? JSONLine.encode(row) : row.line) }
   }
 }
 
@@ -74,7 +77,7 @@ struct TableShowCommand: AsyncParsableCommand {
     guard let row = try await tabled({ () throws(TableError) in try await table.row(id) }) else {
       throw Failure("there is no row \(id)", .dataError)
     }
-    Terminal.print(json ? try JSONLine.encode(row) : row.text)
+    try Terminal.print(json ? JSONLine.encode(row) : row.text)
   }
 }
 
@@ -92,7 +95,8 @@ struct RowSelection: ParsableArguments {
 
   /// Says which of the ids were left out, and fails if any was.
   func report(_ changed: [Int64], _ done: String, _ why: String) throws {
-    Terminal.print("\(changed.count) rows \(done)")
+    let result = "\(changed.count) rows \(done)"
+    try Terminal.print(result, done: result)
     let left = ids.filter { !changed.contains($0) }
     if !left.isEmpty {
       throw Failure("left as they are: \(left.map(String.init).joined(separator: ", ")); \(why)", .dataError)
@@ -160,9 +164,9 @@ struct TableStatsCommand: AsyncParsableCommand {
   func run() async throws {
     let table = try databaseOptions.table(.readOnly)
     let stats = try await tabled { () throws(TableError) in try await table.stats() }
-    if json { return Terminal.print(try JSONLine.encode(stats)) }
+    if json { return try Terminal.print(JSONLine.encode(stats)) }
     let next = stats.nextDueAt.map { ", the first of them at \(Timestamp.rfc3339($0))" } ?? ""
-    Terminal.print(
+    try Terminal.print(
       """
       waiting  \(stats.waiting)\(next); due now: \(stats.due)
       running  \(stats.running)

@@ -33,9 +33,12 @@ enum Spool {
     while true {
       let count = read(input, &buffer, buffer.count)
       if count == 0 { return "/proc/self/fd/\(file)" }
-      guard count > 0, write(file, buffer, count) == count else {
-        throw Failure("cannot keep the input in \(directory): \(String(cString: strerror(errno)))", .tempFail)
-      }
+      let error = count < 0 ? ErrorNumber(errno) : keep(buffer[..<count], in: file)
+      if let error { throw Failure("cannot keep the input in \(directory): \(error)", .tempFail) }
     }
+  }
+
+  private static func keep(_ bytes: ArraySlice<UInt8>, in file: Int32) -> ErrorNumber? {
+    bytes.withUnsafeBytes { Descriptor.writeAll($0, to: file).error }
   }
 }

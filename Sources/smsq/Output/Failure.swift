@@ -1,14 +1,28 @@
 import ArgumentParser
+import Glibc
 import RedisClient
 
 /// Why a command gives up: a sentence for a person, an exit code for a script.
 struct Failure: Error, CustomStringConvertible {
+  /// Empty where nothing is to be said.
   let description: String
   let code: ExitCode
 
   init(_ description: String, _ code: ExitCode) {
     self.description = description
     self.code = code
+  }
+
+  /// What it means that a result could not be written.
+  ///
+  /// - Parameter done: what the command has changed all the same.
+  init(unwritten error: ErrorNumber, done: String?) {
+    if error.number == EPIPE {
+      // The reader has seen enough, as in `smsq peek | head`. What was changed is no matter of what it wants to see.
+      self.init(done ?? "", .brokenPipe)
+    } else {
+      self.init("cannot write the result (\(error)): \(done ?? "what was written of it is not whole")", .ioError)
+    }
   }
 
   /// What a Redis error means to a command that a person or a script runs once.

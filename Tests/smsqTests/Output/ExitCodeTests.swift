@@ -7,8 +7,10 @@ import Testing
 struct ExitCodeTests {
   @Test("They are those of sysexits.h")
   func values() {
-    let codes: [ExitCode] = [.usage, .dataError, .unavailable, .software, .tempFail, .noPermission, .config]
-    #expect(codes.map(\.rawValue) == [64, 65, 69, 70, 75, 77, 78])
+    let codes: [ExitCode] = [
+      .usage, .dataError, .unavailable, .software, .osError, .ioError, .tempFail, .noPermission, .config,
+    ]
+    #expect(codes.map(\.rawValue) == [64, 65, 69, 70, 71, 74, 75, 77, 78])
     #expect(ExitCode.usage == .validationFailure)
   }
 
