@@ -1,10 +1,5 @@
 import ArgumentParser
 import Glibc
-#if canImport(FoundationEssentials)
-  import FoundationEssentials
-#else
-  import Foundation
-#endif
 
 @main
 struct Smsq: AsyncParsableCommand {
@@ -33,6 +28,8 @@ struct Smsq: AsyncParsableCommand {
     ]
   )
 
+  /// On the main thread, so that no other is started before /proc is known to be there.
+  @MainActor
   static func main() async {
     ContainerInit.takeOver()
     // A closed pipe, or a file at its limit (ulimit -f), is an error of write(2), not a reason to die: hiredis and the log's
@@ -40,6 +37,7 @@ struct Smsq: AsyncParsableCommand {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     StandardStreams.occupyClosed()
+    if let absence = StartText.absence { Glibc.exit(end(with: absence).rawValue) }
     var code = await run()
     do throws(Failure) {
       try Terminal.finish()
@@ -52,9 +50,11 @@ struct Smsq: AsyncParsableCommand {
   private static func run() async -> ExitCode {
     var environment: EnvironmentArguments?
     do {
+      let variables = StartText.environment(prefix: EnvironmentArguments.prefix)
       let arguments = try EnvironmentArguments(
-        argv: Array(CommandLine.arguments.dropFirst()),
-        environment: ProcessInfo.processInfo.environment,
+        argv: try StartText.arguments(),
+        environment: variables.texts,
+        notUTF8: variables.notUTF8,
         dumpHelp: _dumpHelp(),
         reserved: ["SMSQ_WARNINGS_AS_ERRORS"]
       )

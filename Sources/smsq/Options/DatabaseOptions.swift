@@ -25,7 +25,7 @@ struct DatabaseOptions: ParsableArguments {
 
   private func path(for access: ProcessDatabase.Access) throws -> String {
     if let database { return database }
-    let folder = try Self.dataFolder(variable("XDG_DATA_HOME"), home: variable("HOME"))
+    let folder = try Self.dataFolder(try variable("XDG_DATA_HOME"), home: try variable("HOME"))
     if access == .create {
       // What is ours alone is made as needed; a path that somebody wrote must be there, or it is a mistake.
       for parent in Self.parents(of: folder) { mkdir(parent, 0o700) }
@@ -48,7 +48,14 @@ struct DatabaseOptions: ParsableArguments {
     folder.indices.filter { folder[$0] == "/" && $0 != folder.startIndex }.map { String(folder[..<$0]) } + [folder]
   }
 
-  private func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+  /// - Throws: ``Failure`` where it is no UTF-8: SQLite would be given the name of another file.
+  private func variable(_ name: String) throws -> String? {
+    guard let value = getenv(name) else { return nil }
+    guard let text = String(validatingCString: value) else {
+      throw Failure("the environment variable \(name) is not UTF-8: give --database (or SMSQ_DATABASE)", .config)
+    }
+    return text
+  }
 }
 
 extension Failure {

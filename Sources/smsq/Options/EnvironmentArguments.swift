@@ -24,28 +24,35 @@ struct EnvironmentArguments {
 
   /// - Parameters:
   ///   - argv: the command line without the program's name.
-  ///   - environment: all variables of the process. An empty value counts as not set.
+  ///   - environment: the variables of the process, those at least that begin with ``prefix``. An empty value counts as not
+  ///     set.
+  ///   - notUTF8: those variables that are no text, which must not be read as if they were.
   ///   - dumpHelp: the root command's `_dumpHelp()`. Called only if there is a variable to look at, because it costs
   ///     milliseconds.
   ///   - reserved: variables that mean something elsewhere and deserve no warning.
-  /// - Throws: `ValidationError` if a flag's variable is neither true nor false, `DecodingError` if `dumpHelp` is not
+  /// - Throws: `ValidationError` if a flag's variable is neither true nor false, ``Failure`` if one that is to be used is no
+  ///   UTF-8, `DecodingError` if `dumpHelp` is not
   ///   what ArgumentParser 1.8 writes.
   init(
     argv: [String],
     environment: [String: String],
+    notUTF8: [String: StartText.NotUTF8] = [:],
     dumpHelp: @autoclosure () -> String,
     reserved: Set<String> = []
   ) throws {
     arguments = argv
     let variables = environment.filter { $0.key.hasPrefix(Self.prefix) && !$0.value.isEmpty }
-    if variables.isEmpty || Self.wantsNoVariables(argv) { return }
+    if variables.isEmpty && notUTF8.isEmpty || Self.wantsNoVariables(argv) { return }
 
     let root = try CommandTree(dumpHelp: dumpHelp()).command
-    warnings = Self.warnings(for: variables.keys.filter { !reserved.contains($0) }, root: root)
+    warnings = Self.warnings(for: (Array(variables.keys) + notUTF8.keys).filter { !reserved.contains($0) }, root: root)
 
     let line = CommandLineScan(argv, root: root)
     var added: [String] = []
     for option in EnvironmentOption.all(of: line.path) where !option.names.contains(where: line.given.contains) {
+      for variable in option.variables {
+        if let fault = notUTF8[variable] { throw Failure("the environment variable \(variable) \(fault)", .usage) }
+      }
       guard let (name, variable) = option.firstSet(in: variables), let value = variables[variable] else { continue }
       let texts = try option.arguments(named: name, variable: variable, value: value)
       added += texts
