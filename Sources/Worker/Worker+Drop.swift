@@ -76,6 +76,9 @@ extension Worker {
 
   private func report(_ letter: Element, _ session: QueueSession) {
     let text = String(validating: letter.payload, as: UTF8.self)
+    // Whatever the log leaves out: once it is removed, the letter is nowhere else.
+    var logger = logger
+    logger.logLevel = min(logger.logLevel, .error)
     logger.error(
       "dead-dropped",
       metadata: [

@@ -158,7 +158,9 @@ struct GatewayOptions: ParsableArguments {
         throw Failure("--outbox is for --gateway simulator: a real provider keeps its own books", .usage)
       }
       // Its own thread: a reader of standard error that stalls must not stall the gateway.
-      let errors = LineWriter(descriptor: STDERR_FILENO) { Array("gateway: (\($0) lines left out)\n".utf8) }
+      let errors = LineWriter(descriptor: STDERR_FILENO) { count, _ in
+        Array("gateway: (\(count) lines left out)\n".utf8)
+      }
       var options = CommandGateway.Options()
       options.timeout = gatewayTimeout
       let gateway: CommandGateway

@@ -20,12 +20,19 @@ struct EventLog: LogHandler, LogOutput {
   init(format: Format, level: Logger.Level, descriptor: Int32 = STDOUT_FILENO) {
     self.format = format
     logLevel = level
-    writer = LineWriter(descriptor: descriptor) { count in
-      let hint = "whatever reads this log is too slow; the messages themselves are not affected"
+    writer = LineWriter(descriptor: descriptor, failed: { Self.note($0, of: descriptor) }) { count, error in
+      let cause = error.map { "the log could not be written (\($0))" } ?? "whatever reads this log is too slow"
+      let hint = "\(cause); the messages themselves are not affected"
       var line: [UInt8] = []
       Self.append(format, .warning, "log-dropped", ["lines": .number(count), "hint": .text(hint)], to: &line)
       return line
     }
+  }
+
+  /// The log cannot say it itself. Nothing of a reader that is gone, or never was: whoever took it away knows.
+  private static func note(_ error: ErrorNumber, of descriptor: Int32) {
+    if descriptor == STDERR_FILENO || [EPIPE, EBADF].contains(error.number) { return }
+    Terminal.note("the log cannot be written (\(error)); it goes on when it can be, and says how many lines were lost")
   }
 
   func flushed(within timeout: Duration) async -> Int? { await writer.flushed(within: timeout) }
