@@ -131,13 +131,6 @@ struct InspectionTests {
 extension Bench {
   /// Waits until the worker has renewed its lease so often: a sign that it runs, and has had the time to do something.
   func eventuallyRenewed(times: Int) async throws {
-    var last = -1
-    var count = -1
-    try await TestSupport.eventually("\(times) renewals") {
-      let workers = try await queue.run("ZRANGE {sms}:workers 0 -1 WITHSCORES").array ?? []
-      let score = workers.last?.integer.map { Int($0) } ?? -1
-      if score != last { (last, count) = (score, count + 1) }
-      return count >= times
-    }
+    try await queue.renewed(times: times)
   }
 }

@@ -123,8 +123,8 @@ struct WorkerLogTests {
     let push = try await bench.smsq("push", "--file", "-", input: letters.joined(separator: "\n"))
     #expect(push.code == 0)
     try await eventually("all are dead") { try await bench.counts().counters["dead_total"] == count }
-    // Longer than until the worker tries again. The pipe holds 64 KiB, some hundreds of lines.
-    try await Task.sleep(for: .seconds(3))
+    // It tries again after two leases, which are six renewals. The pipe holds 64 KiB, some hundreds of lines.
+    try await bench.eventuallyRenewed(times: 10)
     #expect(try await bench.counts().dead > count / 2)
     worker.readOutput()
     try await eventually("they fall off") { try await bench.counts().dead == 10 }

@@ -38,3 +38,17 @@ package struct TestQueue: Sendable {
 
   package func dump() async throws -> RedisDump { try await RedisDump(of: name, on: redis) }
 }
+
+extension TestQueue {
+  /// Waits until the lease of the queue's only worker has been renewed so many times.
+  package func renewed(times: Int) async throws {
+    var last = -1
+    var count = -1
+    try await eventually("\(times) renewals") {
+      let workers = try await run("ZRANGE {sms}:workers 0 -1 WITHSCORES").array ?? []
+      let score = workers.last?.integer.map { Int($0) } ?? -1
+      if score != last { (last, count) = (score, count + 1) }
+      return count >= times
+    }
+  }
+}

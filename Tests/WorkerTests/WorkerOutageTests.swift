@@ -20,7 +20,7 @@ import Testing
     let handler = TestHandler(slow)
     let workers = (1...2).map { RunningWorker([queue], on: server, handler, name: "w\($0)") { $0.concurrency = 16 } }
     let scissors = server.connection(name: "scissors")
-    while try await queue.counter("sent") < payloads.count {
+    try await eventually("all are sent") {
       // Not SKIPME's own connection, nor this test's: those of the workers, wherever they are in what they say.
       let clients = try await scissors.run(RedisCommand("CLIENT", "LIST")).string ?? ""
       for client in clients.split(separator: "\n") where client.contains("name=smsq-") {
@@ -28,6 +28,7 @@ import Testing
         _ = try? await scissors.run(RedisCommand("CLIENT", "KILL", "ID", String(id)))
       }
       try await Task.sleep(for: .milliseconds(.random(in: 0...20)))
+      return try await queue.counter("sent") == payloads.count
     }
     for worker in workers { await worker.stop() }
     #expect(handler.handled.sorted() == payloads.sorted())
@@ -65,7 +66,10 @@ import Testing
     let queue = TestQueue(on: server)
     try await queue.push((1...2000).map { "m\($0)" })
     let worker = RunningWorker([queue], on: server, TestHandler(slow)) { $0.concurrency = 16 }
-    while try await queue.counter("sent") < 2000 { try await queue.run("SCRIPT FLUSH") }
+    try await eventually("all are sent") {
+      try await queue.run("SCRIPT FLUSH")
+      return try await queue.counter("sent") == 2000
+    }
     await worker.stop()
     #expect(worker.log.count("redis-lost") == 0)
   }

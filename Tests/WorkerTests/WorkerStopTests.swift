@@ -84,8 +84,8 @@ import Testing
     try await queue.push("m2")
     gate.open()
     try await eventually("the first is sent") { try await queue.counter("sent") == 1 }
-    // Longer than the lease: it must have been renewed.
-    try await Task.sleep(for: .milliseconds(1500))
+    // Each after a third of the lease.
+    try await queue.renewed(times: 4)
     let snapshot = try await queue.queue.inspect()
     #expect(snapshot.waiting == 1)
     #expect(snapshot.workers.first?.leaseLeft ?? .zero > .zero)
@@ -98,19 +98,21 @@ import Testing
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     let handler = TestHandler()
-    // A claim is under way: it stands behind a BLPOP of half a minute.
-    let worker = RunningWorker([queue], on: server, handler) { $0.wakeTimeout = .seconds(30) }
+    let worker = RunningWorker([queue], on: server, handler) { $0.lease = .seconds(1) }
     try await queue.push("m1")
     try await eventually("it has worked") { try await queue.counter("sent") == 1 }
-    try await Task.sleep(for: .milliseconds(50))
+    // A claim is under way: it stands behind a wait.
+    try await queue.listenedFor()
     worker.control.advance(to: .quiet)
-    try await eventually("it is quiet") { worker.log.count("quiet") == 1 }
     if rings {
       try await queue.push("m2")
     } else {
       try await queue.run("LPUSH \(queue.name) m2")
     }
-    try await Task.sleep(for: .milliseconds(100))
+    // With each renewal its loop looks at all that there may be to do, and takes a turn.
+    try await queue.renewed(times: 5)
+    #expect(worker.log.count("quiet") == 1)
+    #expect(try await queue.waits().isEmpty)
     #expect(try await queue.queue.inspect().waiting == 1)
     #expect(await worker.stop() == .clean)
     #expect(handler.handled == ["m1"])
