@@ -5,12 +5,15 @@ package struct PayloadGlimpse: Sendable, Equatable {
   package let id: String?
   /// The number as its producer wrote it.
   package let to: String?
+  /// Unix milliseconds.
+  package let queuedAt: Int64?
 
   package init(_ payload: [UInt8]) {
     if let fields = try? MessageFields(payload: payload) {
       (id, to) = (fields.value(of: fields.id), fields.value(of: fields.to))
+      queuedAt = fields.value(of: fields.queuedAt).flatMap { Timestamp.milliseconds($0) }
     } else {
-      (id, to) = (nil, nil)
+      (id, to, queuedAt) = (nil, nil, nil)
     }
   }
 

@@ -22,6 +22,16 @@ struct PayloadGlimpseTests {
     #expect(glimpse.maskedTo == to)
   }
 
+  @Test(
+    "A message's age is known whatever its number is",
+    arguments: ["+8613800138000", "13800138000", "4915123456789", "nobody"]
+  )
+  func queuedAt(number: String) {
+    let payload = #"{"to":"\#(number)","text":"hi","queued_at":"2026-11-27T12:00:00Z"}"#
+    #expect(PayloadGlimpse([UInt8](payload.utf8)).queuedAt == 1_795_780_800_000)
+    #expect(PayloadGlimpse([UInt8](#"{"to":"1","queued_at":"noon"}"#.utf8)).queuedAt == nil)
+  }
+
   @Test("What is no UTF-8 shows nothing")
   func invalid() {
     #expect(PayloadGlimpse([0x7B, 0xFF]).id == nil)

@@ -73,10 +73,7 @@ struct QueueStats: Encodable {
     claimed = snapshot.claimed
     dead = snapshot.dead
     paused = snapshot.paused
-    // Any country code: without one a national number could not be read, and with it the time.
-    oldestSeconds = snapshot.oldest
-      .flatMap { try? TextMessage.decode(payload: $0.payload, assignedID: "-", defaultCountryCode: "1") }
-      .flatMap(\.queuedAt)
+    oldestSeconds = snapshot.oldest.flatMap { PayloadGlimpse($0.payload).queuedAt }
       .map { Double(max(0, snapshot.now - $0)) / 1000 }
     func counter(_ name: String) -> Int { snapshot.counters[name] ?? 0 }
     pushed = counter("pushed")
