@@ -21,6 +21,8 @@ BENCH_PIN ?= apart
 BENCH_BUILDS ?=
 BENCH_TOOLS := .build/bench
 BENCH_VENV := .build-peers
+# Where `make numbers` installs libphonenumber's metadata.
+NUMBERS_VENV := .build-numbers
 # Debian's own before any other in PATH: the virtual environment of the other queues needs that one's package for it.
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 MEASURE := $(PYTHON) Tests/Bench/bench.py $(BINARY) $(BENCH_TOOLS) $(if $(filter quick huge,$(BENCH)),--$(BENCH)) --pin $(BENCH_PIN) \
@@ -34,7 +36,7 @@ docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
 .PHONY: all build manual demo stop test test-release test-tsan soak bench bench-peers bench-instructions \
-  check-instructions bench-tools lint format install uninstall clean help
+  check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -112,6 +114,13 @@ bench-tools: build
 	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/limit Tests/Bench/limit.c -lhiredis
 	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/sqlite Tests/Bench/sqlite.c -lsqlite3
 
+numbers: ## Write the numbering plans and their tests' numbers anew, from libphonenumber's metadata at PyPI
+	@.ci/dependencies python3 python3-venv
+	@test -x $(NUMBERS_VENV)/bin/pip || $(PYTHON) -m venv $(NUMBERS_VENV)
+	$(NUMBERS_VENV)/bin/pip install --quiet --upgrade phonenumbers
+	$(NUMBERS_VENV)/bin/python Tests/NumberingPlans/table.py Sources/SMS/PhoneNumber/NumberingPlan+Table.swift
+	$(NUMBERS_VENV)/bin/python Tests/NumberingPlans/vectors.py Tests/NumberingPlans/vectors.txt
+
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
 	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
@@ -149,7 +158,7 @@ uninstall: ## Remove what `make install` put under PREFIX
 	  "$(sharedir)/zsh/site-functions/_smsq" "$(sharedir)/fish/vendor_completions.d/smsq.fish"
 
 clean: stop ## Stop the demo, remove all that was built, and the demo's data with it
-	rm -rf .build .build-tsan .build-peers run
+	rm -rf .build .build-tsan .build-peers $(NUMBERS_VENV) run
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "%-26s%s\n", $$1, $$2 }'

@@ -28,6 +28,10 @@ import Testing
       // serialize(["content" => "😀", "mobile" => "+86 138-0013-8000"])
       #"a:2:{s:7:"content";s:4:"😀";s:6:"mobile";s:17:"+86 138-0013-8000";}"#, message("😀")
     ),
+    (
+      // serialize([42, 8613800138000, "hi"])
+      #"a:3:{i:0;i:42;i:1;i:8613800138000;i:2;s:2:"hi";}"#, message("hi", userID: "42")
+    ),
   ]
 
   private static func message(_ text: String, userID: String? = nil) -> TextMessage {

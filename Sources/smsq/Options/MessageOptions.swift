@@ -35,7 +35,12 @@ struct MaxSegmentsOption: ParsableArguments {
 }
 
 struct CountryCodeOption: ParsableArguments {
-  @Option(help: ArgumentHelp("Country code for national numbers, such as 86.", valueName: "code"))
+  @Option(
+    help: ArgumentHelp(
+      "Country code of numbers without +, such as 86: they are read as dialled there, or with this code in front.",
+      valueName: "code"
+    )
+  )
   var defaultCountryCode: String?
 
   func validate() throws {
