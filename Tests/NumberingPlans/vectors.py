@@ -4,7 +4,7 @@
 A row is one number and one default country code, separated by tabs: region and kind, the number in E.164, the default
 country code, and texts that mean it. `?` in front of a text: libphonenumber reads something else, or nothing, so that it
 may only be refused, or be the number. With --mistakes, a text is one that somebody got wrong, and the number is what
-libphonenumber reads all the same, or `-`: nothing else may be read.
+libphonenumber reads all the same, or `-` for none.
 
 Nothing is drawn that is not in the seed, so the same seed and metadata give the same file.
 """
@@ -24,7 +24,7 @@ from phonenumbers import PhoneMetadata, PhoneNumberFormat
 from phonenumbers.phonenumberutil import COUNTRY_CODE_TO_REGION_CODE, NumberParseException
 
 KINDS = ("mobile", "fixed_line")
-SPACES = "\u00a0\u2009\u202f\u3000"
+SPACES = "\u00a0\u3000"
 DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212\uff0d"
 FULL_WIDTH = str.maketrans("0123456789+", "０１２３４５６７８９＋")
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")

@@ -36,7 +36,12 @@ struct NumberReadings {
     guard mayStart(at: national.startIndex) else { return }
     // It is taken as it is, if it is a number so: a trunk prefix does not belong here.
     if !byLength, add(national, plan), zeroInBrackets == nil { return }
-    plan.forEachRewriting(of: national) { add($0, plan, byLength: byLength) }
+    // In brackets a 0 is as good as crossed out, also where the country has no trunk prefix.
+    if zeroInBrackets != nil { add(national.dropFirst(), plan, byLength: byLength) }
+    plan.forEachRewriting(of: national) { rewritten in
+      // An area code is put in front of none but known numbers.
+      if !byLength || rewritten.count < national.count { add(rewritten, plan, byLength: byLength) }
+    }
   }
 
   private mutating func readNational(_ national: ArraySlice<UInt8>, _ plan: NumberingPlan) {

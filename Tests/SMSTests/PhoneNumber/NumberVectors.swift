@@ -6,8 +6,7 @@ import Foundation
 struct NumberVectors {
   struct Vector {
     let source: Substring
-    /// Nil where libphonenumber knows no number that it could be.
-    let number: Substring?
+    let number: Substring
     let defaultCountryCode: String
     let text: Substring
   }
@@ -19,14 +18,17 @@ struct NumberVectors {
   init(_ rows: String) {
     vectors = rows.split(separator: "\n").filter { !$0.hasPrefix("#") }.flatMap { row in
       let fields = row.split(separator: "\t")
-      return fields.dropFirst(3).map { text in
-        Vector(
-          source: fields[0],
-          number: fields[1] == "-" ? nil : fields[1],
-          defaultCountryCode: String(fields[2]),
-          text: text.hasPrefix("?") ? text.dropFirst() : text
-        )
-      }
+      // Where libphonenumber knows no number, there is nothing to compare.
+      return fields[1] == "-"
+        ? []
+        : fields.dropFirst(3).map { text in
+          Vector(
+            source: fields[0],
+            number: fields[1],
+            defaultCountryCode: String(fields[2]),
+            text: text.hasPrefix("?") ? text.dropFirst() : text
+          )
+        }
     }
   }
 
@@ -36,10 +38,10 @@ struct NumberVectors {
     var refused = 0
     /// Read as another number.
     var wrong: [String] = []
-    /// Read as a number, though libphonenumber knows none. Only a number with + or 00 in front may be.
-    var unknown: [String] = []
+    /// Read as the digits behind its +, though libphonenumber reads another number.
+    var atItsWord = 0
 
-    var refusedShare: Double { Double(refused) / Double(same + refused + wrong.count + unknown.count) }
+    var refusedShare: Double { Double(refused) / Double(same + refused + wrong.count + atItsWord) }
   }
 
   func compared() -> Comparison {
@@ -49,12 +51,16 @@ struct NumberVectors {
         result.refused += 1
         continue
       }
-      let shown =
-        "\(vector.source): '\(vector.text)' with \(vector.defaultCountryCode) is \(vector.number ?? "none"), not \(read)"
-      if let number = vector.number {
-        if read == number { result.same += 1 } else { result.wrong.append(shown) }
+      if read == vector.number {
+        result.same += 1
+      } else if let written = try? WrittenNumber(String(vector.text)), written.hasPlus,
+        read.utf8.dropFirst().elementsEqual(written.digits)
+      {
+        result.atItsWord += 1
       } else {
-        result.unknown.append(shown)
+        result.wrong.append(
+          "\(vector.source): '\(vector.text)' with \(vector.defaultCountryCode) is \(vector.number), not \(read)"
+        )
       }
     }
     return result
