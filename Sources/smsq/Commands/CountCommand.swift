@@ -50,7 +50,7 @@ struct CountCommand: ParsableCommand {
       }
       let report = try SegmentReport(of: try text ?? Self.standardInput())
       let isMainland = number?.e164.hasPrefix("+86") == true
-      Terminal.print(
+      try Terminal.print(
         json
           ? try JSONLine.encode(CountResult(report, isMainland: isMainland))
           : Self.describe(report, isMainland: isMainland)
