@@ -65,7 +65,8 @@ struct GatewayTests {
   @Test(
     "What a program says of a message is what smsq send exits with",
     arguments: [
-      ("accepted", 0, ""), ("throttled", 75, "slow down"), ("retry", 75, "not sent"), ("failed", 65, "not sent"),
+      ("accepted", 0, "gateway: up"), ("throttled", 75, "slow down"), ("retry", 75, "not sent"),
+      ("failed", 65, "not sent"),
       ("unknown", 75, "may have been sent or not"),
     ]
   )
