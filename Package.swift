@@ -43,6 +43,8 @@ let package = Package(
         .embedInCode("Scripts/inspect.lua"),
         .embedInCode("Scripts/join.lua"),
         .embedInCode("Scripts/leave.lua"),
+        .embedInCode("Scripts/letters.lua"),
+        .embedInCode("Scripts/peek.lua"),
         .embedInCode("Scripts/remove.lua"),
         .embedInCode("Scripts/renew.lua"),
         .embedInCode("Scripts/revive.lua"),

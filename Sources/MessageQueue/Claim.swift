@@ -15,24 +15,34 @@ package struct ClaimRequest: Sendable, Equatable {
   package let suspectAfter: Int
   /// Whether the worker has nothing in hand, and so may claim a suspect.
   package let isEmptyHanded: Bool
+  /// The largest payload to be handed out, in bytes. Of a larger one the answer has the size alone.
+  package let maxPayload: Int
+  /// The most bytes to claim, unless the first message has more.
+  package let mostBytes: Int
 
   package init(
     life: WorkerLife,
     firstNumber: Int,
     limit: Int,
     suspectAfter: Int = 2,
-    isEmptyHanded: Bool = true
+    isEmptyHanded: Bool = true,
+    maxPayload: Int = MessageQueue.defaultMaxPayload,
+    mostBytes: Int = MessageQueue.mostBytesPerCall
   ) {
     self.life = life
     self.firstNumber = firstNumber
     self.limit = min(limit, Self.mostPerCall)
     self.suspectAfter = suspectAfter
     self.isEmptyHanded = isEmptyHanded
+    self.maxPayload = maxPayload
+    self.mostBytes = mostBytes
   }
 }
 
 package struct ClaimAnswer: Sendable, Equatable {
   package var messages: [ClaimedMessage]
+  /// Claimed as well, and without their payloads, which are larger than was asked for.
+  package var tooLarge: [ClaimedMessage]
   /// The number for the next request.
   package var nextNumber: Int
   /// Redis' time, Unix ms.
@@ -48,6 +58,9 @@ package struct ClaimAnswer: Sendable, Equatable {
   package var expired: WorkerLife?
   /// This life is the one of all that may wait at ``WaitingPlace/messages``.
   package var isListener: Bool
+
+  /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
+  package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
 }
 
 extension MessageQueue {
@@ -62,6 +75,8 @@ extension MessageQueue {
     call.append(request.limit)
     call.append(request.suspectAfter)
     call.append(request.isEmptyHanded ? "1" : "0")
+    call.append(request.maxPayload)
+    call.append(request.mostBytes)
     return call
   }
 
@@ -73,21 +88,16 @@ extension MessageQueue {
     let due = head[2].integer ?? -1
     let number = Int(head[8].integer ?? 0)
     var messages: [ClaimedMessage] = []
+    var tooLarge: [ClaimedMessage] = []
     messages.reserveCapacity(fields.count - 9)
     for (offset, field) in fields.dropFirst(9).enumerated() {
-      let element = Element(field.bytes ?? [])
-      messages.append(
-        ClaimedMessage(
-          queue: name.description,
-          claimID: request.life.claimID(number + offset),
-          history: element.history,
-          payload: element.payload
-        )
-      )
+      let message = ClaimedMessage(field, claimID: request.life.claimID(number + offset), queue: name)
+      if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
     }
     return ClaimAnswer(
       messages: messages,
-      nextNumber: number + messages.count,
+      tooLarge: tooLarge,
+      nextNumber: number + fields.count - 9,
       now: head[1].integer ?? 0,
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: Int(head[3].integer ?? 0),

@@ -1,3 +1,5 @@
+import RedisClient
+
 /// One message in a worker's hand: it stands in the worker's claimed hash until its outcome is settled.
 ///
 /// An object, because it is handed on many times, and each copy of a structure would count four references.
@@ -8,18 +10,43 @@ package final class ClaimedMessage: Sendable, Equatable {
   package let claimID: String
   /// What happened to the message before this claim.
   package let history: MessageHistory
-  /// The payload as its producer wrote it, byte for byte.
+  /// The payload as its producer wrote it, byte for byte; empty where it was withheld.
   package let payload: [UInt8]
+  /// How many bytes the payload has.
+  package let payloadSize: Int
+  /// The payload is larger than the caller takes, and was left in Redis.
+  package var isWithheld: Bool { payload.count < payloadSize }
 
-  package init(queue: String, claimID: String, history: MessageHistory, payload: [UInt8]) {
+  package init(queue: String, claimID: String, history: MessageHistory, payload: [UInt8], payloadSize: Int? = nil) {
     self.queue = queue
     self.claimID = claimID
     self.history = history
     self.payload = payload
+    self.payloadSize = payloadSize ?? payload.count
+  }
+
+  /// Reads what scripts hand out: an element, or, of one whose payload is withheld, the header line and the bytes in all.
+  convenience init(_ reply: RedisReply, claimID: String, queue: QueueName) {
+    guard let parts = reply.array, parts.count == 2 else {
+      let element = Element(reply.bytes ?? [])
+      self.init(queue: queue.description, claimID: claimID, history: element.history, payload: element.payload)
+      return
+    }
+    // A line that is no header is the payload's beginning.
+    let (line, size) = (parts[0].bytes ?? [], Int(parts[1].integer ?? 0))
+    let front = Element(line)
+    self.init(
+      queue: queue.description,
+      claimID: claimID,
+      history: front.history,
+      payload: [],
+      payloadSize: size - line.count + front.payload.count
+    )
   }
 
   package static func == (a: ClaimedMessage, b: ClaimedMessage) -> Bool {
-    (a.queue, a.claimID, a.history, a.payload) == (b.queue, b.claimID, b.history, b.payload)
+    (a.queue, a.claimID, a.history, a.payload, a.payloadSize)
+      == (b.queue, b.claimID, b.history, b.payload, b.payloadSize)
   }
 
   /// The id to log and to hand to a gateway when the payload carries none: given at the first claim, kept ever after.

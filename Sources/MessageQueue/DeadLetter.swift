@@ -29,7 +29,8 @@ package struct DeadLetter: Sendable, Equatable {
 /// millisecond is it a count as well, of those that were read and are still there. So each letter that stays is read once;
 /// should somebody else remove letters of just that millisecond between two pages, as many behind them may be left out.
 package struct DeadLetterPages: Sendable {
-  /// The most letters in a page: bounds what Redis does, and we hold, at once.
+  /// The most letters in a page. It has fewer where they would be more than ``MessageQueue/mostBytesPerCall``: both bound
+  /// what Redis does, and we hold, at once.
   package static let mostPerPage = 500
 
   private let queue: MessageQueue
@@ -70,11 +71,13 @@ extension MessageQueue {
     to: String,
     skipping: Int
   ) async throws(RedisError) -> [DeadLetter] {
-    var range = RedisCommand("ZRANGEBYSCORE", keys.dead, from, to, "WITHSCORES", "LIMIT")
-    range.append(skipping)
-    range.append(DeadLetterPages.mostPerPage)
-    let reply = try await connection.run(range)
-    let fields = reply.array ?? []
+    var call = ScriptCall(.letters, keys: [keys.dead])
+    call.append(from)
+    call.append(to)
+    call.append(skipping)
+    call.append(DeadLetterPages.mostPerPage)
+    call.append(Self.mostBytesPerCall)
+    let fields = try await connection.call(call).elements(0, of: .letters)
     return stride(from: 0, to: fields.count - 1, by: 2).map { index in
       DeadLetter(stored: fields[index].bytes ?? [], score: fields[index + 1].string ?? "0")
     }

@@ -23,7 +23,7 @@ extension MessageQueue {
   /// - Parameters:
   ///   - logged: what was handed out and logged, as it was handed out.
   ///   - life: who asks. Another life is handed nothing for as long as `lease`, or until this one finds nothing more.
-  /// - Returns: elements as they are stored, the oldest first, 100 at most; empty when none is over the bounds, nil while
+  /// - Returns: elements as they are stored, the oldest first, 100 and ``mostBytesPerCall`` at most, but at least one; empty when none is over the bounds, nil while
   ///   another life has been handed them.
   package func drop(
     _ logged: [[UInt8]],
@@ -36,6 +36,7 @@ extension MessageQueue {
     call.append(lease.milliseconds)
     call.append(bounds.count ?? 0)
     call.append(bounds.age?.milliseconds ?? 0)
+    call.append(Self.mostBytesPerCall)
     for letter in logged { call.append(letter) }
     let fields = try await connection.call(call).elements(1, of: .drop)
     return fields[0].integer == 0 ? nil : fields.dropFirst().map { $0.bytes ?? [] }

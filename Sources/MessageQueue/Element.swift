@@ -56,25 +56,47 @@ package struct Element: Sendable, Equatable {
   }
 
   /// The bytes with the header.
-  package var sealed: [UInt8] {
+  package var sealed: [UInt8] { Self.header(history, reason) + payload }
+
+  /// The line to put in front of a payload.
+  fileprivate static func header(_ history: MessageHistory, _ reason: String?) -> [UInt8] {
     let header = Header(id: history.id, failures: history.failures, crashes: history.crashes, reason: reason)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // A flat object of strings and integers: the encoder has no reason to fail, and if it did, the payload alone is the
     // part that must not be lost.
-    guard let json = try? encoder.encode(header) else { return payload }
-    return Self.mark.dropLast() + json + [Self.newline] + payload
+    guard let json = try? encoder.encode(header) else { return [] }
+    return [UInt8](mark.dropLast()) + json + [newline]
   }
+}
+
+/// How a claimed message is stored when it leaves its worker's hand: what is new about it, in front of its payload, which
+/// stays in Redis all the while.
+package struct Envelope: Sendable, Equatable {
+  package var history: MessageHistory
+  /// Why it is among the dead letters; nil elsewhere.
+  package var reason: String?
+  /// How many bytes the payload has: the last ones of what was claimed.
+  package let payloadSize: Int
+
+  package init(history: MessageHistory, reason: String? = nil, payloadSize: Int) {
+    self.history = history
+    self.reason = reason
+    self.payloadSize = payloadSize
+  }
+
+  /// The line in front of the payload.
+  var header: [UInt8] { Element.header(history, reason) }
 }
 
 extension ClaimedMessage {
   /// The message as it goes back to the queue or to the dead letters: with what has happened to it so far.
-  package func element(failures: Int = 0, crashes: Int = 0, reason: String? = nil) -> Element {
+  package func element(failures: Int = 0, crashes: Int = 0, reason: String? = nil) -> Envelope {
     let history = MessageHistory(
       id: assignedID,
       failures: self.history.failures + failures,
       crashes: self.history.crashes + crashes
     )
-    return Element(history: history, reason: reason, payload: payload)
+    return Envelope(history: history, reason: reason, payloadSize: payloadSize)
   }
 }

@@ -28,6 +28,8 @@ package struct OutgoingMessage: Sendable {
 package struct OutgoingBatch: Sendable {
   /// How many there are.
   package var count: Int { payloads.count }
+  /// How many bytes their payloads take on their way to Redis.
+  package var byteCount: Int { payloads.byteCount }
 
   /// Messages in a row that are alike, which in most batches are all of them: the script need not look at each.
   fileprivate struct Run {

@@ -18,7 +18,7 @@ package struct QueueSnapshot: Sendable, Equatable {
   package let scheduled: Int
   package let dead: Int
   package let paused: Bool
-  /// The message that is next in line.
+  /// The message that is next in line; nil for none, and for one of more than ``MessageQueue/mostBytesPerCall``.
   package let oldest: Element?
   /// `pushed`, `sent`, `retried`, ... since the queue was made.
   package let counters: [String: Int]
@@ -35,6 +35,7 @@ extension MessageQueue {
       keys: [keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats, keys.health]
     )
     call.append(keys.claimedPrefix)
+    call.append(Self.mostBytesPerCall)
     let fields = try await connection.call(call).elements(8, of: .inspect)
     let now = fields[0].integer ?? 0
 
@@ -79,10 +80,19 @@ extension MessageQueue {
   }
 
   /// The messages that are next in line, the next one first. They stay where they are.
-  package func peek(_ count: Int) async throws(RedisError) -> [Element] {
-    if count <= 0 { return [] }
-    let reply = try await connection.run(RedisCommand("LRANGE", keys.list, String(-count), "-1"))
-    return (reply.array ?? []).reversed().map { Element($0.bytes ?? []) }
+  ///
+  /// - Parameter mostBytes: the most that they may have, unless the first one has more.
+  /// - Returns: `leftOut` is how many more were asked for, and are there, and had no room.
+  package func peek(
+    _ count: Int,
+    mostBytes: Int
+  ) async throws(RedisError) -> (elements: [Element], leftOut: Int) {
+    if count <= 0 { return ([], 0) }
+    var call = ScriptCall(.peek, keys: [keys.list])
+    call.append(count)
+    call.append(mostBytes)
+    let fields = try await connection.call(call).elements(1, of: .peek)
+    return (fields.dropFirst().map { Element($0.bytes ?? []) }, Int(fields[0].integer ?? 0))
   }
 
   /// Redis' time, Unix ms.

@@ -1,18 +1,29 @@
 import RedisClient
 
-package enum RenewAnswer: Sendable, Equatable {
-  case renewed
-  /// The life is not registered any more, or is being recovered. `successor` is a newer life of the same name, if any.
-  case lost(successor: WorkerLife?)
+package struct RenewAnswer: Sendable, Equatable {
+  /// False when the life is not registered any more, or is being recovered.
+  package let isRenewed: Bool
+  /// The other lives of the same name whose leases hold.
+  package let others: Set<WorkerLife>
+
+  package init(isRenewed: Bool, others: Set<WorkerLife> = []) {
+    self.isRenewed = isRenewed
+    self.others = others
+  }
 }
 
 extension MessageQueue {
   /// Registers a life for the length of a lease.
   ///
-  /// - Returns: older lives of the same name, whose claims this life is to take back.
-  package func join(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> [WorkerLife] {
+  /// - Returns: older lives of the same name, whatever became of them. What those hold that are gone, this life is to take
+  ///   back.
+  package func join(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> Set<WorkerLife> {
     let reply = try await connection.call(leaseCall(.join, keys: [keys.workers], life, lease))
-    return try reply.elements(1, of: .join).dropFirst().compactMap { $0.string.flatMap(WorkerLife.init(id:)) }
+    return Self.lives(try reply.elements(1, of: .join).dropFirst())
+  }
+
+  private static func lives(_ ids: ArraySlice<RedisReply>) -> Set<WorkerLife> {
+    Set(ids.compactMap { $0.string.flatMap(WorkerLife.init(id:)) })
   }
 
   /// Extends the lease of a registered life.
@@ -26,8 +37,7 @@ extension MessageQueue {
     var call = leaseCall(.renew, keys: [keys.workers, keys.health], life, lease)
     call.append(lastClaim.map { String($0.milliseconds) } ?? "")
     let fields = try await connection.call(call).elements(2, of: .renew)
-    if fields[0].integer == 1 { return .renewed }
-    return .lost(successor: fields[1].string.flatMap(WorkerLife.init(id:)))
+    return RenewAnswer(isRenewed: fields[0].integer == 1, others: Self.lives(fields.dropFirst(2)))
   }
 
   /// Strikes off a life that stops.

@@ -4,6 +4,13 @@ import RedisClient
 ///
 /// Each verb has its own Swift file and, where it takes more than one Redis command, its own script in Scripts/.
 package struct MessageQueue: Sendable {
+  /// The most bytes of messages that one call moves, or hands out, unless a single message has more: some milliseconds of
+  /// Redis' time, and no burden to whoever is handed them.
+  package static let mostBytesPerCall = 1 << 20
+  /// The largest payload that is pushed, and that workers take, unless they are told otherwise: 256 KiB. A text of 255 parts,
+  /// which is 17,085 characters, takes 100 KiB with each of them escaped.
+  package static let defaultMaxPayload = 256 << 10
+
   package let name: QueueName
   package let keys: QueueKeys
   let connection: RedisConnection
@@ -26,6 +33,8 @@ extension RedisScript {
   static let leave = RedisScript(name: "leave", source: PackageResources.leave_lua)
   static let revive = RedisScript(name: "revive", source: PackageResources.revive_lua)
   static let remove = RedisScript(name: "remove", source: PackageResources.remove_lua)
+  static let letters = RedisScript(name: "letters", source: PackageResources.letters_lua)
+  static let peek = RedisScript(name: "peek", source: PackageResources.peek_lua)
   static let audit = RedisScript(name: "audit", source: PackageResources.audit_lua)
   static let inspect = RedisScript(name: "inspect", source: PackageResources.inspect_lua)
 }

@@ -7,11 +7,11 @@ package struct Settlement: Sendable, Equatable {
     case sent
     case expired
     /// Back to the queue when the delay is over.
-    case retry(Element, after: Duration)
-    /// To the dead letters; the element names the reason.
-    case dead(Element)
+    case retry(Envelope, after: Duration)
+    /// To the dead letters; the envelope names the reason.
+    case dead(Envelope)
     /// Back to the right end of the list, next in line, without a failure or a crash more than it had.
-    case back(Element)
+    case back(Envelope)
 
     /// The verb's word in the script and in logs.
     package var name: String {
@@ -21,6 +21,14 @@ package struct Settlement: Sendable, Equatable {
       case .retry: "retry"
       case .dead: "dead"
       case .back: "back"
+      }
+    }
+
+    /// How many bytes of payload it moves from one key to another.
+    package var movedBytes: Int {
+      switch self {
+      case .sent, .expired: 0
+      case .retry(let envelope, _), .dead(let envelope), .back(let envelope): envelope.payloadSize
       }
     }
   }
@@ -38,7 +46,7 @@ package struct Settlement: Sendable, Equatable {
 package enum ClaimHolder: Sendable, Equatable {
   /// The caller's own.
   case own(WorkerLife)
-  /// Those of a life that ``MessageQueue/fence(_:superseded:limit:)`` has fenced.
+  /// Those of a life that ``MessageQueue/fence(_:isGone:limit:mostBytes:)`` has fenced.
   case fenced(WorkerLife)
 
   package var life: WorkerLife {
@@ -51,6 +59,7 @@ package enum ClaimHolder: Sendable, Equatable {
 extension MessageQueue {
   /// Records outcomes. May be repeated: a claim is settled once however often it is asked for.
   ///
+  /// - Parameter settlements: bounded by the caller, in number and in ``Settlement/Verb/movedBytes``.
   /// - Returns: how many of the claims were still there: fewer than asked for where some were settled before, or are lost.
   ///   Nil when the claims are not the caller's any more; nothing was done then.
   package func settle(_ settlements: [Settlement], of holder: ClaimHolder) async throws(RedisError) -> Int? {
@@ -108,8 +117,8 @@ extension MessageQueue {
       switch settlement.verb {
       case .sent: continue
       case .expired: append(settlement, .zero, nil, to: &call)
-      case .retry(let element, let delay): append(settlement, delay, element, to: &call)
-      case .dead(let element), .back(let element): append(settlement, .zero, element, to: &call)
+      case .retry(let envelope, let delay): append(settlement, delay, envelope, to: &call)
+      case .dead(let envelope), .back(let envelope): append(settlement, .zero, envelope, to: &call)
       }
     }
     return call
@@ -118,13 +127,14 @@ extension MessageQueue {
   private func append(
     _ settlement: Settlement,
     _ delay: Duration,
-    _ element: Element?,
+    _ envelope: Envelope?,
     to call: inout ScriptCall
   ) {
     call.append(settlement.verb.name)
     call.append(settlement.claimID)
     call.append(delay.milliseconds)
-    call.append(element?.sealed ?? [])
+    call.append(envelope?.header ?? [])
+    call.append(envelope?.payloadSize ?? 0)
   }
 
   private func settleAnswer(_ reply: RedisReply) throws(RedisError) -> Int? {

@@ -5,26 +5,31 @@
 package struct WorkerLife: Hashable, Sendable {
   /// The worker's name, without `@`.
   package let name: String
+  /// The process that lives it, as that describes itself; nil where it does not. Without `@`.
+  package let process: String?
   /// 16 hex digits, new for each life. Claim ids begin with them.
   package let epoch: String
-
-  /// What Redis knows the life by: `<name>@<epoch>`.
-  package var id: String { "\(name)@\(epoch)" }
+  /// What Redis knows the life by: `<name>@<process>@<epoch>`, or `<name>@<epoch>`.
+  package let id: String
 
   /// What the ids of all lives of this name begin with.
   package var namePrefix: String { "\(name)@" }
 
   /// Begins a new life.
-  package init(name: String) {
+  package init(name: String, process: String? = nil) {
     self.name = name
+    self.process = process
     epoch = randomID()
+    id = ([name] + (process.map { [$0] } ?? []) + [epoch]).joined(separator: "@")
   }
 
   /// Reads an id; nil when it is none.
   package init?(id: String) {
-    guard let at = id.lastIndex(of: "@") else { return nil }
-    name = String(id[..<at])
-    epoch = String(id[id.index(after: at)...])
+    guard let first = id.firstIndex(of: "@"), let last = id.lastIndex(of: "@") else { return nil }
+    name = String(id[..<first])
+    process = first == last ? nil : String(id[id.index(after: first)..<last])
+    epoch = String(id[id.index(after: last)...])
+    self.id = id
   }
 
   /// The id of a claim: sorts in the order of the claims.

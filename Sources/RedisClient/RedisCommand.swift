@@ -7,6 +7,8 @@ package struct RedisCommand: Sendable, Equatable {
   private(set) var bytes: [UInt8] = []
   /// The number of arguments so far, the command's name among them.
   package private(set) var count = 0
+  /// How many bytes they take as they are sent.
+  package var byteCount: Int { bytes.count }
 
   /// A command from words: `RedisCommand("GET", "key")`.
   package init(_ words: String...) {

@@ -1,3 +1,5 @@
+import MessageQueue
+
 /// A producer's message, checked and made complete, ready for the queue.
 package struct PreparedMessage: Sendable {
   /// What goes into the queue: the payload as it was given, with an id, the number in E.164, and the defaults added.
@@ -33,11 +35,13 @@ package struct PreparedMessage: Sendable {
     fileprivate let expiresAt: Member?
     fileprivate let queuedAt: Member?
     fileprivate let maxSegments: Int
+    fileprivate let maxPayload: Int
 
     /// - Parameters:
     ///   - expiresAt: Unix milliseconds.
     ///   - queuedAt: Unix milliseconds, by Redis' clock.
     ///   - maxSegments: refuse a text that takes more.
+    ///   - maxPayload: the most bytes that a payload may have, made complete.
     /// - Throws: `invalid_sender`.
     package init(
       id: String? = nil,
@@ -45,7 +49,8 @@ package struct PreparedMessage: Sendable {
       from: String? = nil,
       expiresAt: Int64? = nil,
       queuedAt: Int64? = nil,
-      maxSegments: Int = TextMessage.maximumSegments
+      maxSegments: Int = TextMessage.maximumSegments,
+      maxPayload: Int = MessageQueue.defaultMaxPayload
     ) throws(MessageError) {
       if let from { try SenderID.check(from) }
       self.id = id
@@ -54,6 +59,7 @@ package struct PreparedMessage: Sendable {
       self.expiresAt = expiresAt.map { Member("expires_at", Timestamp.rfc3339($0)) }
       self.queuedAt = queuedAt.map { Member("queued_at", Timestamp.rfc3339($0)) }
       self.maxSegments = maxSegments
+      self.maxPayload = maxPayload
     }
 
     /// A member as it is put into a payload.
@@ -101,7 +107,10 @@ package struct PreparedMessage: Sendable {
     edit.set(fields.from, ifMissing: defaults.from)
     edit.set(fields.expiresAt, ifMissing: defaults.expiresAt)
     edit.set(fields.queuedAt, ifMissing: defaults.queuedAt)
-    self.payload = edit.end()
+    let complete = edit.end()
+    // A worker takes it as it is in the queue.
+    try TextMessage.checkSize(of: complete, atMost: defaults.maxPayload)
+    self.payload = complete
   }
 
   /// Makes a payload of texts, with the members in the order given.

@@ -1,5 +1,6 @@
 extension TextMessage {
-  /// No text of ``maximumSegments`` comes near it, so that what is longer is a mistake or an attack: 1 MiB.
+  /// No text of ``maximumSegments`` comes near it, so that what is longer is a mistake or an attack: 1 MiB. Queues take less,
+  /// unless told otherwise: `--max-payload`.
   package static let maximumPayloadSize = 1 << 20
 
   /// Reads a payload: one JSON object such as
@@ -33,11 +34,12 @@ extension TextMessage {
   }
 
   /// Refuses what is too large, whatever it is written in.
-  static func checkSize(of payload: [UInt8]) throws(MessageError) {
-    guard payload.count <= maximumPayloadSize else {
+  static func checkSize(of payload: [UInt8], atMost limit: Int = maximumPayloadSize) throws(MessageError) {
+    guard payload.count <= limit else {
+      let advice = limit < maximumPayloadSize ? ", or raise --max-payload of smsq push and smsq worker" : ""
       throw MessageError(
         .payloadTooLarge,
-        "the payload has \(payload.count) bytes and the most is \(maximumPayloadSize): shorten it"
+        "the payload has \(payload.count) bytes and the most is \(limit): shorten it\(advice)"
       )
     }
   }

@@ -51,6 +51,8 @@ final class QueueSession {
   var dropAt: ContinuousClock.Instant
   /// Lives whose claims this worker takes back, and why.
   var toRecover: [WorkerLife: RecoverReason] = [:]
+  /// Lives of this worker's name that began before its own.
+  var olderLives: Set<WorkerLife> = []
 
   /// Nothing of this life starts after it: the claims may be another's by then. Read by handlers just before they start,
   /// so each life has one of its own: a message of the last life must not start because the next one has a lease.
@@ -78,8 +80,8 @@ final class QueueSession {
   enum RecoverReason {
     /// Its lease ended.
     case expired
-    /// This worker is the newer life of the same name.
-    case superseded
+    /// It was of this worker's name, and its process is not there any more.
+    case gone
   }
 
   /// - Parameters:
@@ -87,7 +89,7 @@ final class QueueSession {
   ///   - loopMayBlock: whether the loop may wait for this queue itself.
   init(_ name: QueueName, worker options: WorkerOptions, commands: RedisConnection, loopMayBlock: Bool) {
     queue = MessageQueue(name, on: commands)
-    life = WorkerLife(name: options.name)
+    life = WorkerLife(name: options.name, process: ProcessIdentity.own)
     // The loop itself may be in a wait that gets no answer, until its next renewal is due. That must get its time, and where
     // it gets no answer either, be repeated within the lease.
     let waitOptions = RedisConnection.Options(

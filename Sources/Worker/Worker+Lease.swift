@@ -9,24 +9,40 @@ extension Worker {
     let now = ContinuousClock.now
     if !session.isRegistered {
       guard mayRegister else { return }
-      let olderLives = try await session.queue.join(session.life, lease: options.lease)
+      session.olderLives = try await session.queue.join(session.life, lease: options.lease)
       session.isRegistered = true
       session.mayHaveMessages = true
-      for life in olderLives { session.toRecover[life] = .superseded }
+      for life in session.olderLives where life.process.map(ProcessIdentity.isGone) == true {
+        session.toRecover[life] = .gone
+      }
       noteRenewal(session, askedFor: now)
       // Redis may just be back from an outage that this life has not seen: time for those that are well to renew.
       session.takeOverAt = max(session.takeOverAt, now + options.lease / 2)
     } else if now >= session.renewAt {
       let lastClaim = session.lastTurn.map { now - $0 }
       let answer = try await session.queue.renew(session.life, lease: options.lease, lastClaim: lastClaim)
-      switch answer {
-      case .renewed:
+      let newer = answer.others.subtracting(session.olderLives).first
+      if answer.isRenewed {
         noteRenewal(session, askedFor: now)
-      case .lost(let newer):
-        loseLife(session, unrecorded: session.unanswered?.settling ?? [])
-        successor = newer
+      } else {
+        loseLife(session, to: newer, unrecorded: session.unanswered?.settling ?? [])
       }
+      if let newer { noteSuccessor(newer, session) }
     }
+  }
+
+  /// A newer worker has this one's name: this one finishes what it has in hand, and ends.
+  private func noteSuccessor(_ life: WorkerLife, _ session: QueueSession) {
+    guard successor == nil else { return }
+    successor = life
+    logger.error(
+      "superseded",
+      metadata: [
+        "by": "\(life.id)",
+        "in_hand": "\(inHand)",
+        "hint": "two workers run with the same --name, and this one, the older, ends; give each its own",
+      ]
+    )
   }
 
   /// A worker that could not renew for half of its lease does not take over from others before another lease is over.
@@ -50,34 +66,57 @@ extension Worker {
   }
 
   /// The claims of this life are another's: nothing of it starts any more, nothing of it is recorded. A new life begins.
-  func loseLife(_ session: QueueSession, unrecorded: [Finished]) {
+  ///
+  /// - Parameter newer: a newer life of the same name, if there is one.
+  private func loseLife(_ session: QueueSession, to newer: WorkerLife?, unrecorded: [Finished]) {
+    let why = Self.reasonOfLoss(leaseHeld: session.lease.holds, newer, lease: options.lease)
     session.lease.revoke()
     logger.error(
       "lease-lost",
-      metadata: [
-        "queue": "\(session.queue.name)",
-        "in_hand": "\(inHand)",
-        "hint": "this worker could not renew its lease for \(options.lease); what it held is another worker's now",
-      ]
+      metadata: ["queue": "\(session.queue.name)", "in_hand": "\(inHand)", "hint": "\(why)"]
     )
     reportLost(unrecorded + session.unsettled, session)
     session.unsettled = []
     session.unanswered = nil
-    session.life = WorkerLife(name: options.name)
+    session.life = WorkerLife(name: options.name, process: ProcessIdentity.own)
     session.lease = LeaseClock()
     session.isRegistered = false
     session.nextNumber = 0
     session.lastTurn = nil
   }
 
-  /// Takes one step in taking back what other lives held.
+  /// What there is to say of a lost lease.
+  ///
+  /// - Parameter leaseHeld: whether, as far as this worker knows, it had renewed it in time.
+  static func reasonOfLoss(leaseHeld: Bool, _ newer: WorkerLife?, lease: Duration) -> String {
+    if !leaseHeld { return "this worker could not renew its lease for \(lease); what it held is another worker's now" }
+    if let newer { return "\(newer.id), a newer worker with the same --name, has taken over what this one held" }
+    return "Redis does not know this worker any more, though its lease held: FLUSHALL, a failover, or another program"
+  }
+
+  /// Takes back some of what other lives held. What one call to Redis would settle, were it not for its bytes, is settled
+  /// before anything else is claimed, so that it stands in the queue in its old order; unless that takes too long.
   func recover(_ session: QueueSession) async throws(RedisError) {
-    guard session.isRegistered, mayRegister, let (life, why) = session.toRecover.first else { return }
-    let claims = try await session.queue.fence(life, superseded: why == .superseded)
-    guard let claims, !claims.isEmpty else {
+    var count = 0
+    repeat {
+      guard let recovered = try await recoverNext(session) else { return }
+      count += recovered
+    } while count < 500 && ContinuousClock.now < session.renewAt
+  }
+
+  /// Takes one step in that.
+  ///
+  /// - Returns: of how many claims; nil where there was nothing to do, or a life is done with.
+  private func recoverNext(_ session: QueueSession) async throws(RedisError) -> Int? {
+    guard session.isRegistered, mayRegister, let (life, why) = session.toRecover.first else { return nil }
+    let fenced = try await session.queue.fence(life, isGone: why == .gone)
+    guard let fenced, fenced.remaining > 0 else {
       session.toRecover[life] = nil
-      return
+      return nil
     }
+    // It may take more than one call to find some.
+    let claims = fenced.claims
+    if claims.isEmpty { return 0 }
     let settlements = claims.map { recovered($0) }
     noteBurials(settlements, session)
     session.mayHaveMessages = true
@@ -91,6 +130,7 @@ extension Worker {
     }
     // Where another worker was faster, it has said so.
     if let settled, settled > 0 { reportRecovered(settled, from: life, zip(claims, settlements), session) }
+    return claims.count
   }
 
   private func reportRecovered(
@@ -100,11 +140,11 @@ extension Worker {
     _ session: QueueSession
   ) {
     for (message, settlement) in recovered {
-      guard case .dead(let element) = settlement.verb else { continue }
+      guard case .dead(let envelope) = settlement.verb else { continue }
       var fields = handler.describe(message)
       fields["queue"] = "\(session.queue.name)"
       fields["attempt"] = "\(message.attempt)"
-      fields["reason"] = "\(element.reason ?? "")"
+      fields["reason"] = "\(envelope.reason ?? "")"
       logger.warning("dead", metadata: fields)
     }
     logger.warning(

@@ -6,7 +6,10 @@ extension Worker {
   /// How long an abort waits for handlers to give back what they have in hand, and for Redis to record it.
   static let abortTime = Duration.seconds(2)
 
-  var mayRegister: Bool { control.phase < .draining && successor == nil }
+  /// What it was told from outside; one that is superseded drains.
+  private var phase: WorkerControl.Phase { successor == nil ? control.phase : max(control.phase, .draining) }
+
+  var mayRegister: Bool { phase < .draining }
 
   /// Acts on a phase that is new: says so, and sets its clock.
   func notePhase() {
@@ -14,7 +17,7 @@ extension Worker {
       saidQuiet = true
       logger.notice("quiet", metadata: ["in_hand": "\(inHand)"])
     }
-    if control.phase == .draining {
+    if phase == .draining {
       if drainUntil == nil {
         drainUntil = .now + options.drain
         ring(after: options.drain)
@@ -38,8 +41,7 @@ extension Worker {
 
   /// How it ends, if it is time.
   func end() -> End? {
-    if let successor { return .superseded(by: successor) }
-    if control.phase < .draining { return nil }
+    if phase < .draining { return nil }
     let open = sessions.reduce(inHand) { sum, session in
       // What an unanswered claim may have taken was never started: it is safe in Redis, and another worker's when the lease
       // ends. It is worth one more question, but not a wait for a Redis that is away.
@@ -47,19 +49,22 @@ extension Worker {
       let claimed = mayHaveClaimed && !outage.isOn ? 1 : 0
       return sum + session.unsettled.count + max(claimed, session.unanswered?.settling.count ?? 0)
     }
+    let isOver = abortUntil.map { ContinuousClock.now >= $0 } ?? false
+    if let successor, open == 0 || isOver {
+      return .superseded(by: successor, unfinished: dispatcher.givenBackCount + open)
+    }
     if open == 0 {
       let count = dispatcher.givenBackCount
       return count == 0 ? .clean : .unfinished(count)
     }
-    if let abortUntil, ContinuousClock.now >= abortUntil { return .unfinished(open) }
-    return nil
+    return isOver ? .unfinished(open) : nil
   }
 
   /// Strikes this life off, where Redis is there to hear it; elsewhere its lease ends by itself.
   func leave() async {
     for session in sessions {
       for wait in session.waits { wait.interrupt() }
-      if successor == nil && session.isRegistered && !outage.isOn { _ = try? await session.queue.leave(session.life) }
+      if session.isRegistered && !outage.isOn { _ = try? await session.queue.leave(session.life) }
     }
   }
 

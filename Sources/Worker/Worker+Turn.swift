@@ -73,11 +73,13 @@ extension Worker {
       turn = unanswered
     } else {
       let request = claimRequest(session)
-      // It may be more than a turn's worth, and what goes back is to stand in its old order.
-      if abortUntil != nil || session.unsettled.count > Self.mostSettledPerTurn {
+      var settling = settledNext(session)
+      if settling.count < session.unsettled.count {
+        // More than a turn's worth, of which some may go back: newest first, so that it stands in its old order then.
         session.unsettled.sort { $0.settlement.claimID > $1.settlement.claimID }
+        settling = settledNext(session)
       }
-      turn = .init(settling: Array(session.unsettled.prefix(Self.mostSettledPerTurn)), request: request)
+      turn = .init(settling: settling, request: request)
       session.unsettled.removeFirst(turn.settling.count)
     }
     // Until it is answered, it is not known whether it was carried out.
@@ -105,6 +107,17 @@ extension Worker {
     if let refusal = answer.refusal { throw refusal }
   }
 
+  /// As many outcomes as one turn settles.
+  private func settledNext(_ session: QueueSession) -> [Finished] {
+    var bytes = 0
+    let next = session.unsettled.prefix(Self.mostSettledPerTurn)
+    let end = next.indices.first { index in
+      bytes += next[index].settlement.verb.movedBytes
+      return bytes > MessageQueue.mostBytesPerCall && index > 0
+    }
+    return Array(next[..<(end ?? next.endIndex)])
+  }
+
   /// A request for as much as there is room for, and no more than `most`.
   func claimRequest(_ session: QueueSession, most: Int = .max) -> ClaimRequest {
     ClaimRequest(
@@ -112,7 +125,8 @@ extension Worker {
       firstNumber: session.nextNumber,
       limit: min(most, claimLimit(session)),
       suspectAfter: options.suspectAfter,
-      isEmptyHanded: most >= options.concurrency && roomTaken(besides: session) == 0
+      isEmptyHanded: most >= options.concurrency && roomTaken(besides: session) == 0,
+      maxPayload: options.maxPayload
     )
   }
 
@@ -135,7 +149,9 @@ extension Worker {
     session.isListener = claimed.isListener && claimed.waiting == 0
     if request.limit > 0 {
       session.blockedSince = claimed.isBlocked ? session.blockedSince ?? .now : nil
-      if claimed.messages.count == request.limit || claimed.isBlocked { session.mayHaveMessages = true }
+      if claimed.messages.count == request.limit || claimed.isBlocked || claimed.isCutShort {
+        session.mayHaveMessages = true
+      }
       // What is due stays where it is while the queue is paused: nothing to be woken for.
       session.nextDue = claimed.paused ? nil : claimed.nextDue.map { .now + $0 }
       session.nextNumber = claimed.nextNumber
@@ -143,6 +159,7 @@ extension Worker {
     if let expired = claimed.expired, session.toRecover[expired] == nil, ContinuousClock.now >= session.takeOverAt {
       session.toRecover[expired] = .expired
     }
+    bury(claimed.tooLarge, session)
     start(claimed.messages, now: claimed.now, session, mayStart: mayStart)
   }
 
@@ -202,6 +219,27 @@ extension Worker {
     let claims = Dispatcher.Claims(lease: session.lease, finished: session.finished, now: now)
     logger.debug("claimed", metadata: ["queue": "\(session.queue.name)", "messages": "\(messages.count)"])
     dispatcher.start(messages, claims)
+  }
+
+  /// Has messages put among the dead letters that are larger than this worker takes. What they hold it never sees.
+  private func bury(_ messages: [ClaimedMessage], _ session: QueueSession) {
+    for message in messages {
+      let reason = "payload_too_large: \(message.payloadSize) bytes, --max-payload is \(options.maxPayload)"
+      logger.warning(
+        "dead",
+        metadata: [
+          "id": "\(message.assignedID)",
+          "queue": "\(session.queue.name)",
+          "attempt": "\(message.attempt)",
+          "code": "payload_too_large",
+          "reason": "\(reason)",
+        ]
+      )
+      let settlement = Settlement(claimID: message.claimID, .dead(message.element(reason: reason)))
+      session.unsettled.append(
+        Finished(settlement: settlement, lease: session.lease, messageID: message.assignedID)
+      )
+    }
   }
 
   /// Has messages settled that were never started, as if they had not been claimed.

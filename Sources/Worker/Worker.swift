@@ -22,8 +22,8 @@ package actor Worker {
     case clean
     /// So many messages were given back unfinished, or could not be recorded, when the time was over.
     case unfinished(Int)
-    /// A newer worker with the same name has taken over.
-    case superseded(by: WorkerLife)
+    /// A newer worker has the same name. So many messages were given back, or could not be recorded.
+    case superseded(by: WorkerLife, unfinished: Int)
   }
 
   let options: WorkerOptions
@@ -100,13 +100,10 @@ package actor Worker {
     dispatcher.cancel()
 
     switch end {
-    case .clean:
+    case .clean, .superseded(_, unfinished: 0):
       logger.notice("stopped")
-    case .unfinished(let count):
+    case .unfinished(let count), .superseded(_, unfinished: let count):
       logger.warning("stopped", metadata: ["unfinished": "\(count)"])
-    case .superseded(let life):
-      let hint = "two workers run with the same --name; give each its own"
-      logger.error("superseded", metadata: ["by": "\(life.id)", "hint": "\(hint)"])
     }
     return end
   }

@@ -26,6 +26,8 @@ package struct WorkerOptions: Sendable {
   package var maxCrashes = 3
   /// Crashes after which a message is handled alone: one more, and it must be clear that it was this one's.
   var suspectAfter: Int { max(1, maxCrashes - 1) }
+  /// The largest payload to take, in bytes: a larger one goes to the dead letters unread.
+  package var maxPayload = MessageQueue.defaultMaxPayload
   package var backoff = Backoff(base: .seconds(2), max: .seconds(600))
   /// For what a crashed worker held, and what is cut short by a stop.
   package var afterCrash = MayBeSent.resend

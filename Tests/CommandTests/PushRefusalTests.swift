@@ -84,6 +84,8 @@ struct PushRefusalTests {
       (["--file", "messages.jsonl"], "--file"),
       (["--redis", "http://localhost"], "redis://"),
       (["--redis", "rediss://localhost"], "TLS"),
+      (["--max-payload", "2MB"], "1KB to 1MB"),
+      (["--max-payload", "lots"], "no size"),
       (["--nonsense"], "--nonsense"),
       (["words"], "words"),
     ]
@@ -122,5 +124,40 @@ struct PushRefusalTests {
     let theirs = try await Smsq.run(["push"] + Bench.message, environment: ["SMSQ_IN": "5"])
     #expect(theirs.code == 64)
     #expect(theirs.note.contains("--in from SMSQ_IN"))
+  }
+
+  @Test("A payload that workers would not take is refused, with its size, the limit, and what to do")
+  func tooLarge() async throws {
+    let bench = try await Bench()
+    func line(_ id: String, _ size: Int) -> String {
+      #"{"to":"\#(Bench.to)","text":"hi","id":"\#(id)","note":"\#(String(repeating: "x", count: size))"}"#
+    }
+    let input = [line("a", 10), line("b", 300_000), line("c", 200_000)].joined(separator: "\n")
+    let file = ["push", "--file", "-", "--format", "jsonl"]
+    let result = try await bench.smsq(file, input: input)
+    #expect(result.code == 65 && result.output == "2 messages queued, 1 line refused")
+    #expect(result.note.hasPrefix("smsq: line 2: the payload has 3000"))
+    #expect(result.note.contains("the most is 262144") && result.note.contains("--max-payload"))
+    let raised = try await bench.smsq(file, input: input, environment: ["SMSQ_MAX_PAYLOAD": "1MB"])
+    #expect(raised.code == 0 && raised.output == "1 message queued, 2 left out, with ids that were used before")
+    let lowered = try await bench.smsq(file + ["--max-payload", "1KB"], input: line("d", 1_000))
+    #expect(lowered.code == 65 && lowered.note.contains("the most is 1024"))
+  }
+
+  @Test("A file of large messages is queued in batches that are bounded in bytes, in its order")
+  func largeLines() async throws {
+    let bench = try await Bench(on: RedisServer())
+    let lines = (0..<60).map { number in
+      #"{"to":"\#(Bench.to)","text":"hi","id":"m\#(number)","note":"\#(String(repeating: "x", count: 200_000))"}"#
+    }
+    let result = try await bench.smsq("push", "--file", "-", "--format", "jsonl", input: lines.joined(separator: "\n"))
+    #expect(result.output == "60 messages queued", "\(result.stderr)")
+    let waiting = try await bench.waiting()
+    #expect(waiting.count == 60)
+    for (number, payload) in waiting.enumerated() { #expect(payload.contains(#""id":"m\#(number)""#)) }
+    // Six messages have more than a megabyte: ten batches, one LPUSH each, and one for the bell at first.
+    let stats = try await bench.queue.run("INFO commandstats").string ?? ""
+    let pushes = try #require(stats.firstMatch(of: /cmdstat_lpush:calls=(\d+)/).flatMap { Int($0.1) })
+    #expect(pushes >= 10)
   }
 }

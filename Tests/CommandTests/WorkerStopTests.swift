@@ -244,11 +244,11 @@ struct WorkerStopTests {
     #expect(try await bench.violations().isEmpty)
   }
 
-  @Test("A second worker of the same name takes over: the first ends with 78, says so, and nothing is lost")
+  @Test("A second worker of the same name: the first gives back what it cannot finish, says so, and ends with 78")
   func superseded() async throws {
     let bench = try await Bench()
     try await bench.push(20)
-    let first = try bench.worker("--sim-latency", "10m", "--lease", "1s")
+    let first = try bench.worker("--sim-latency", "10m", "--lease", "1s", "--drain", "1s")
     try await TestSupport.eventually("in hand") { try await bench.counts().claimed == 20 }
     let second = try bench.worker("--lease", "1s")
     let end = try await first.end()
@@ -257,10 +257,33 @@ struct WorkerStopTests {
     #expect(first.log("superseded").first?["by"]?.hasPrefix("\(bench.workerName)@") == true)
     #expect(first.log("superseded").first?["hint"]?.contains("--name") == true)
     try await bench.eventually(sent: 20)
-    #expect(second.log("recovered").count >= 1)
+    #expect(first.log("given-back").count == 20 && first.log("lease-lost").isEmpty)
+    #expect(second.log("recovered").isEmpty)
     #expect(second.isRunning)
     second.send(SIGTERM)
     #expect(try await second.end().code == 0)
     #expect(try await bench.violations().isEmpty)
+  }
+
+  @Test("Workers without a name have one each, and none of them ends for another")
+  func unnamed() async throws {
+    let bench = try await Bench()
+    let arguments = [
+      "worker", "--redis", bench.server.url, "--queue", bench.queue.name.description, "--lease", "1s",
+    ]
+    let workers = try (0..<3).map { _ in try ChildProcess(Smsq.path, arguments) }
+    for worker in workers { try await worker.logs("started") }
+    try await TestSupport.eventually("each has renewed its lease") {
+      let lives = try await bench.counts().workers
+      return lives.count == 3 && lives.allSatisfy { $0.lastClaim != nil }
+    }
+    #expect(Set(workers.compactMap { $0.log("started").first?["worker"] }).count == 3)
+    try await bench.push(20)
+    try await bench.eventually(sent: 20)
+    for worker in workers {
+      worker.send(SIGTERM)
+      #expect(try await worker.end().code == 0)
+      #expect(worker.log("superseded").isEmpty && worker.log("recovered").isEmpty)
+    }
   }
 }

@@ -88,7 +88,7 @@ extension FaultTests {
       if let fault { proxy.arm(fault, afterReplyBytes: bytes) }
       _ = try await queue.queue.enqueue((0..<3).map { FaultBench.message("m\($0)") })
       // An earlier life of its name holds one of them: to be taken back.
-      let gone = WorkerLife(name: "w")
+      let gone = try WorkerLife.gone(name: "w")
       _ = try await queue.queue.join(gone, lease: .seconds(3600))
       _ = try await queue.queue.turn(settling: [], claiming: .init(life: gone, firstNumber: 0, limit: 1))
       let handler = CountingHandler()
@@ -122,6 +122,14 @@ extension FaultTests {
       #expect(InvariantCheck(try await queue.dump()).violations() == [])
       return proxy.replyBytes
     }
+  }
+}
+
+extension WorkerLife {
+  /// One whose process was on this host, and is not any more: it has this one's pid, and began at another time.
+  static func gone(name: String) throws -> WorkerLife {
+    let own = try #require(ProcessIdentity.own)
+    return WorkerLife(name: name, process: own.split(separator: ".").dropLast().joined(separator: ".") + ".1")
   }
 }
 

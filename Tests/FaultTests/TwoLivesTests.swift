@@ -5,7 +5,9 @@ import Testing
 extension FaultTests {
   @Suite("Two lives at once, and clocks", .serialized)
   struct TwoLivesTests {
-    @Test("Two live workers with one name: one stays, nothing is lost, twice goes only what the older one had in hand")
+    @Test(
+      "Two live workers with one name: one stays, nothing is lost, and the older ones finish what they have in hand"
+    )
     func oneName() async throws {
       let bench = try await FaultBench()
       try await bench.push(1500)
@@ -28,7 +30,9 @@ extension FaultTests {
       let taken = try bench.taken()
       #expect(taken.count == 1500)
       let recovered = try await bench.snapshot().counters["recovered"] ?? 0
-      #expect(doubles(taken) <= recovered && recovered <= 9 * 20)
+      // On a busy machine one may be slower than its lease, which is a crash.
+      let crashed = workers.contains { !$0.log("lease-lost").isEmpty } || recovered > 0
+      #expect(crashed ? doubles(taken) <= recovered && recovered <= 9 * 20 : doubles(taken) == 0)
       #expect(try await bench.violations() == [])
     }
 
@@ -65,6 +69,7 @@ extension FaultTests {
       #expect(doubles(taken) <= recovered && recovered <= stops * 20)
       // What the sleeper sent twice, it says.
       #expect(sleeper.log("outcome-lost").count >= doubles(taken))
+      #expect(sleeper.log("lease-lost").allSatisfy { $0["hint"]?.contains("could not renew its lease") == true })
       #expect(try await bench.violations() == [])
     }
 

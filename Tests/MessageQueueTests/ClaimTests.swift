@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Claim")
 struct ClaimTests {
-  @Test("Claim", arguments: taking + due + standing + repeated + late + ringing + refused)
+  @Test("Claim", arguments: taking + sizes + due + standing + repeated + late + ringing + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
   @Test("One life listens at the list: of those whose lease holds, the one whose ends first")
@@ -33,9 +33,17 @@ struct ClaimTests {
 
   private static func claim(
     _ limit: Int,
-    from firstNumber: Int = 0
+    from firstNumber: Int = 0,
+    maxPayload: Int = 1_000,
+    mostBytes: Int = 1_000_000
   ) -> @Sendable (MessageQueue) async throws -> String {
-    let request = ClaimRequest(life: .own, firstNumber: firstNumber, limit: limit)
+    let request = ClaimRequest(
+      life: .own,
+      firstNumber: firstNumber,
+      limit: limit,
+      maxPayload: maxPayload,
+      mostBytes: mostBytes
+    )
     return { queue in
       let turn = try await queue.turn(settling: [], claiming: request)
       return turn.claimed.map { Self.shown($0) } ?? "not registered"
@@ -45,6 +53,7 @@ struct ClaimTests {
   /// `00=a 01=b, 3 wait, due in 5m, paused, v@0a expired`.
   private static func shown(_ answer: ClaimAnswer) -> String {
     var parts = answer.messages.isEmpty ? [] : [MessageQueueTests.shown(answer.messages)]
+    parts += answer.tooLarge.map { "\($0.claimID.suffix(2)) has \($0.payloadSize)" }
     parts.append("\(answer.waiting) wait")
     if let due = answer.nextDue { parts.append("due in \((due.milliseconds + 59_999) / 60_000)m") }
     if answer.paused { parts.append("paused") }
@@ -116,6 +125,126 @@ struct ClaimTests {
       after: ["sms: a", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m"]
     ),
   ]
+
+  static let sizes: [ScriptCase] = [
+    ScriptCase(
+      "Messages are claimed as far as their bytes go",
+      before: [registered, "LPUSH sms aa bb c dd"],
+      call: claim(4, mostBytes: 5),
+      answer: "00=aa 01=bb 02=c, 1 wait",
+      after: [
+        "sms: dd", "{sms}:claimed:w@5f: 5f-0000000000=aa 5f-0000000001=bb 5f-0000000002=c", "{sms}:turns: w@5f=3",
+        "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A message that has more bytes than that is claimed alone",
+      before: [registered, "LPUSH sms aaaaaa b"],
+      call: claim(4, mostBytes: 5),
+      answer: "00=aaaaaa, 1 wait",
+      after: [
+        "sms: b", "{sms}:claimed:w@5f: 5f-0000000000=aaaaaa", "{sms}:turns: w@5f=1", "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "Of a payload that is larger than the worker takes, it is handed the size",
+      before: [registered, "LPUSH sms a bbbbb cccc"],
+      call: claim(4, maxPayload: 4),
+      answer: "00=a 02=cccc, 01 has 5, 0 wait",
+      after: [
+        "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=bbbbb 5f-0000000002=cccc", "{sms}:turns: w@5f=3",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A repeat hands out what the first call did, as far as its bytes go, and the size of what is too large",
+      before: [
+        registered, "HSET {sms}:claimed:w@5f 5f-0000000000 bbbbb 5f-0000000001 cccc 5f-0000000002 d",
+        "HSET {sms}:turns w@5f 3",
+      ],
+      call: claim(4, maxPayload: 4, mostBytes: 9),
+      answer: "01=cccc, 00 has 5, 0 wait"
+    ),
+    ScriptCase(
+      "What is due is promoted as far as its bytes go",
+      before: [registered, "LPUSH sms w", "ZADD {sms}:later now-1m cc now-2m bb now-3m aa"],
+      call: claim(5, mostBytes: 4),
+      answer: "00=aa 01=bb, 1 wait, due in 0m",
+      after: [
+        "sms: w", "{sms}:claimed:w@5f: 5f-0000000000=aa 5f-0000000001=bb", "{sms}:later: cc@now-1m",
+        "{sms}:turns: w@5f=2", "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A full Redis can be drained of what is too large",
+      before: [registered, "LPUSH sms bbbbb"],
+      isFull: true,
+      call: claim(1, maxPayload: 4),
+      answer: "00 has 5, 0 wait",
+      after: ["{sms}:claimed:w@5f: 5f-0000000000=bbbbb", "{sms}:turns: w@5f=1", "{sms}:workers: w@5f@now+1m"]
+    ),
+  ]
+
+  @Test("A payload that is too large keeps its history, which is no part of its size")
+  func tooLargeAgain() async throws {
+    let test = TestQueue(on: try await .shared())
+    _ = try await test.queue.join(.own, lease: .seconds(60))
+    let history = MessageHistory(id: "x", failures: 2, crashes: 1)
+    for size in [100, 101] {
+      var push = RedisCommand("LPUSH", test.name.description)
+      push.append(Element(history: history, payload: [UInt8](repeating: 97, count: size)).sealed)
+      _ = try await test.redis.run(push)
+    }
+    // A line that looks like a header, and is none, is a part of it.
+    try await test.run("LPUSH sms smsq1{" + String(repeating: "a", count: 200))
+    var push = RedisCommand("LPUSH", test.name.description)
+    push.append(bytes("smsq1 {oops\n") + [UInt8](repeating: 97, count: 200))
+    _ = try await test.redis.run(push)
+    let request = ClaimRequest(life: .own, firstNumber: 0, limit: 5, maxPayload: 100)
+    let claimed = try #require(try await test.queue.turn(settling: [], claiming: request).claimed)
+    #expect(claimed.messages.map(\.payload.count) == [100] && claimed.messages.first?.history == history)
+    #expect(claimed.tooLarge.map(\.payloadSize) == [101, 206, 212])
+    #expect(claimed.tooLarge.map(\.history) == [history, .init(), .init()])
+    #expect(claimed.nextNumber == 4)
+    let dead = claimed.tooLarge.map { Settlement(claimID: $0.claimID, .dead($0.element(reason: "why"))) }
+    #expect(try await test.queue.settle(dead, of: .own(.own)) == 3)
+    var pages = DeadLetterPages(of: test.queue)
+    let letters = try await pages.next().map(\.element)
+    #expect(Set(letters.map(\.payload.count)) == [101, 206, 212])
+    #expect(letters.allSatisfy { $0.reason == "why" })
+    #expect(InvariantCheck(try await test.dump()).doubles == [])
+  }
+
+  @Test("Forty messages of 10 MB are claimed one at a time, and none of them is handed out")
+  func huge() async throws {
+    let test = TestQueue(on: try await RedisServer())
+    _ = try await test.queue.join(.own, lease: .seconds(60))
+    let fill = """
+      local large = string.rep(string.rep('x', 1024), 10240)
+      for n = 1, 40 do redis.call('LPUSH', KEYS[1], 'first' .. n, n .. large) end
+      """
+    _ = try await test.redis.run(RedisCommand("EVAL", fill, "1", test.name.description))
+    var (next, sizes, small) = (0, [Int](), 0)
+    while sizes.count < 40 {
+      let request = ClaimRequest(life: .own, firstNumber: next, limit: 500)
+      let claimed = try #require(try await test.queue.turn(settling: [], claiming: request).claimed)
+      #expect(claimed.tooLarge.count <= 1 && claimed.messages.count <= 1)
+      #expect(claimed.isCutShort == (claimed.waiting > 0))
+      sizes += claimed.tooLarge.map(\.payloadSize)
+      small += claimed.messages.count
+      next = claimed.nextNumber
+      let dead = claimed.tooLarge.map { Settlement(claimID: $0.claimID, .dead($0.element(reason: "why"))) }
+      let settled = try await test.queue.settle(dead, of: .own(.own))
+      #expect(settled == dead.count)
+    }
+    #expect(sizes.allSatisfy { $0 > 10_485_760 } && small == 40)
+    let snapshot = try await test.queue.inspect()
+    #expect(snapshot.dead == 40 && snapshot.claimed == 40 && snapshot.waiting == 0)
+    // Read a letter at a time.
+    var pages = DeadLetterPages(of: test.queue)
+    for _ in 0..<5 { #expect(try await pages.next().count == 1) }
+  }
 
   static let due: [ScriptCase] = [
     ScriptCase(

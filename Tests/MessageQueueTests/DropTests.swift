@@ -205,6 +205,26 @@ struct DropTests {
     #expect(try await test.queue.inspect().counters == ["dead_dropped": 1])
   }
 
+  @Test("Large ones are handed out as far as their bytes go, at least one at a time")
+  func large() async throws {
+    let test = TestQueue(on: try await .shared())
+    let sizes = [10, 500_000, 600_000, 3_000_000, 20, 30]
+    for (index, size) in sizes.enumerated() {
+      var add = RedisCommand("ZADD", test.queue.keys.dead, "\(1_000 + index)")
+      add.append([UInt8](repeating: UInt8(97 + index), count: size))
+      _ = try await test.redis.run(add)
+    }
+    var handedOut: [[Int]] = []
+    var letters: [[UInt8]] = []
+    repeat {
+      let bounds = DeadLetterBounds(count: nil, age: .seconds(1))
+      letters = try #require(try await test.queue.drop(letters, keeping: bounds, for: .own, lease: .seconds(60)))
+      handedOut.append(letters.map(\.count))
+    } while !letters.isEmpty
+    #expect(handedOut == [[10, 500_000], [600_000], [3_000_000], [20, 30], []])
+    #expect(try await test.queue.inspect().counters == ["dead_dropped": 6])
+  }
+
   @Test("Many go a hundred at a time, each one handed out once")
   func many() async throws {
     let test = TestQueue(on: try await .shared())

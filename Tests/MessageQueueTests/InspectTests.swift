@@ -50,6 +50,28 @@ struct InspectTests {
     #expect(try await test.dump().lines == before)
   }
 
+  @Test("A look takes as many messages as their bytes allow, at least one, and says how many it leaves out")
+  func peekBytes() async throws {
+    let test = TestQueue(on: try await .shared())
+    try await test.run("LPUSH sms aaaa bb c dd")
+    for (count, mostBytes, shown) in [(4, 9, 4), (4, 8, 3), (4, 1, 1), (2, 100, 2), (9, 100, 4)] {
+      let look = try await test.queue.peek(count, mostBytes: mostBytes)
+      #expect(look.elements.map(\.payload) == ["aaaa", "bb", "c", "dd"].prefix(shown).map(bytes))
+      #expect(look.leftOut == min(count, 4) - shown)
+    }
+    #expect(try await test.dump().lines == ["sms: dd c bb aaaa"])
+  }
+
+  @Test("The message that is next in line is left out where it is large")
+  func largeOldest() async throws {
+    let test = TestQueue(on: try await .shared())
+    var push = RedisCommand("LPUSH", test.name.description)
+    push.append([UInt8](repeating: 97, count: 2 << 20))
+    _ = try await test.redis.run(push)
+    let snapshot = try await test.queue.inspect()
+    #expect(snapshot.waiting == 1 && snapshot.oldest == nil)
+  }
+
   @Test("Times that a hand wrote, however large or small, are no reason to end")
   func wildTimes() async throws {
     let test = TestQueue(on: try await .shared())

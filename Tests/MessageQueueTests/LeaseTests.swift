@@ -21,23 +21,25 @@ struct LeaseTests {
     try await test.run("HSET {sms}:claimed:w@5f 5f-0000000000 a")
     _ = try await test.queue.join(.own, lease: .seconds(60))
     let answer = try await test.queue.renew(.own, lease: .seconds(60))
-    #expect(answer == .lost(successor: nil))
+    #expect(answer == RenewAnswer(isRenewed: false))
   }
 
   private static let joining: @Sendable (MessageQueue) async throws -> String = { queue in
     let others = try await queue.join(.own, lease: .seconds(120))
-    return others.isEmpty ? "first" : "supersedes " + others.map(\.id).sorted().joined(separator: " ")
+    return others.isEmpty ? "first" : "after " + others.map(\.id).sorted().joined(separator: " ")
   }
 
   private static let renewing: @Sendable (MessageQueue) async throws -> String = { queue in
-    switch try await queue.renew(.own, lease: .seconds(120)) {
-    case .renewed: "renewed"
-    case .lost(let successor): "lost to \(successor?.id ?? "nobody known")"
-    }
+    shown(try await queue.renew(.own, lease: .seconds(120)))
   }
 
   private static let renewingWithHealth: @Sendable (MessageQueue) async throws -> String = { queue in
-    "\(try await queue.renew(.own, lease: .seconds(120), lastClaim: .seconds(60)))"
+    shown(try await queue.renew(.own, lease: .seconds(120), lastClaim: .seconds(60)))
+  }
+
+  private static func shown(_ answer: RenewAnswer) -> String {
+    let others = answer.others.map(\.id).sorted().joined(separator: " ")
+    return (answer.isRenewed ? "renewed" : "lost") + (others.isEmpty ? "" : ", beside \(others)")
   }
 
   private static let leaving: @Sendable (MessageQueue) async throws -> String = { queue in
@@ -59,18 +61,18 @@ struct LeaseTests {
       after: ["{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
-      "Other lives of the name are superseded, whatever became of them, and of no other name",
-      before: ["ZADD {sms}:workers 0 w@01 now-1m w@02 now+1m w@03 now+1m ww@04 now+1m v@05"],
+      "Other lives of the name are older, whatever became of them, and those of no other name",
+      before: ["ZADD {sms}:workers 0 w@01 now-1m w@02 now+1m w@03 now+1m w@p@04 now+1m ww@04 now+1m v@05"],
       call: joining,
-      answer: "supersedes w@01 w@02 w@03",
-      after: ["{sms}:workers: w@01@0 w@02@now-1m v@05@now+1m w@03@now+1m ww@04@now+1m w@5f@now+2m"]
+      answer: "after w@01 w@02 w@03 w@p@04",
+      after: ["{sms}:workers: w@01@0 w@02@now-1m v@05@now+1m w@03@now+1m w@p@04@now+1m ww@04@now+1m w@5f@now+2m"]
     ),
     ScriptCase(
       "A worker can start while Redis is full",
       before: ["ZADD {sms}:workers now+1m w@01"],
       isFull: true,
       call: joining,
-      answer: "supersedes w@01",
+      answer: "after w@01",
       after: ["{sms}:workers: w@01@now+1m w@5f@now+2m"]
     ),
     ScriptCase(
@@ -83,11 +85,11 @@ struct LeaseTests {
 
   static let renew: [ScriptCase] = [
     ScriptCase(
-      "A lease is renewed from now",
-      before: ["ZADD {sms}:workers now+1m w@5f now+1m w@01"],
+      "A lease is renewed from now, and the life is told which others of its name live",
+      before: ["ZADD {sms}:workers now+1m w@5f now+1m w@01 now+1m w@p@02 now-1m w@03 0 w@04 now+1m ww@05"],
       call: renewing,
-      answer: "renewed",
-      after: ["{sms}:workers: w@01@now+1m w@5f@now+2m"]
+      answer: "renewed, beside w@01 w@p@02",
+      after: ["{sms}:workers: w@04@0 w@03@now-1m w@01@now+1m w@p@02@now+1m ww@05@now+1m w@5f@now+2m"]
     ),
     ScriptCase(
       "A lease that has ended is renewed as long as nobody has fenced it",
@@ -100,19 +102,19 @@ struct LeaseTests {
       "A life that is fenced does not come back",
       before: ["ZADD {sms}:workers 0 w@5f now+1m v@0a"],
       call: renewing,
-      answer: "lost to nobody known"
+      answer: "lost"
     ),
     ScriptCase(
       "A life that was struck off does not come back",
       before: ["ZADD {sms}:workers now+1m v@0a"],
       call: renewing,
-      answer: "lost to nobody known"
+      answer: "lost"
     ),
     ScriptCase(
       "A life that lost its lease is told which life of its name lives",
       before: ["ZADD {sms}:workers 0 w@5f 0 w@01 now+1m w@02 now+1m ww@03"],
       call: renewing,
-      answer: "lost to w@02"
+      answer: "lost, beside w@02"
     ),
     ScriptCase(
       "A renewal records when a claim last succeeded, by Redis' clock",
@@ -125,7 +127,7 @@ struct LeaseTests {
       "A lease that is lost records nothing",
       before: ["ZADD {sms}:workers 0 w@5f"],
       call: renewingWithHealth,
-      answer: "lost(successor: nil)"
+      answer: "lost"
     ),
     ScriptCase(
       "A wrong type of {sms}:health does not cost the lease",

@@ -53,7 +53,8 @@ private struct RandomWalk {
 
   private mutating func nextPayload() -> [UInt8] {
     pushed += 1
-    return bytes("m\(pushed)")
+    // Of all sizes between a few bytes and more than workers take.
+    return bytes("m\(pushed) " + String(repeating: "x", count: Int.random(in: 0...30, using: &generator)))
   }
 
   private mutating func pushPlainly() async throws {
@@ -81,7 +82,9 @@ private struct RandomWalk {
     let request = ClaimRequest(
       life: worker.life,
       firstNumber: worker.nextNumber,
-      limit: Int.random(in: 0...4, using: &generator)
+      limit: Int.random(in: 0...4, using: &generator),
+      maxPayload: 25,
+      mostBytes: Int.random(in: 1...200, using: &generator)
     )
     var answer = try await test.queue.turn(settling: settlements, claiming: request)
     if Bool.random(using: &generator) {
@@ -89,7 +92,7 @@ private struct RandomWalk {
     }
     let settled = Set(settlements.map(\.claimID))
     worker.hand.removeAll { settled.contains($0.claimID) }
-    worker.hand += answer.claimed?.messages ?? []
+    worker.hand += (answer.claimed?.messages ?? []) + (answer.claimed?.tooLarge ?? [])
     worker.nextNumber = answer.claimed?.nextNumber ?? worker.nextNumber
     workers[index] = worker
   }
@@ -110,8 +113,10 @@ private struct RandomWalk {
   private mutating func recover(_ index: Int) async throws {
     let lives = try await test.queue.inspect().workers.map(\.life)
     guard let life = lives.randomElement(using: &generator) else { return }
-    guard let claims = try await test.queue.fence(life, superseded: true, limit: 2) else { return }
-    _ = try await test.queue.settle(claims.map { settlement(of: $0) }, of: .fenced(life))
+    let mostBytes = Int.random(in: 1...200, using: &generator)
+    guard let fenced = try await test.queue.fence(life, isGone: true, limit: 2, mostBytes: mostBytes) else { return }
+    #expect(fenced.claims.count <= 2)
+    _ = try await test.queue.settle(fenced.claims.map { settlement(of: $0) }, of: .fenced(life))
   }
 
   /// Removes what it was handed before, or tells nobody and is handed the same again; now and then all a second time.

@@ -17,15 +17,15 @@ struct SettleTests {
     times: Int = 1
   ) -> @Sendable (MessageQueue) async throws -> String {
     let settlements = outcomes.map { number, outcome in
-      var element = Element(history: .init(id: "\(number)"), payload: bytes("m\(number)"))
-      if outcome == .dead { element.reason = "why" }
+      var envelope = Envelope(history: .init(id: "\(number)"), payloadSize: "m\(number)".utf8.count)
+      if outcome == .dead { envelope.reason = "why" }
       let verb: Settlement.Verb =
         switch outcome {
         case .sent: .sent
         case .expired: .expired
-        case .retry: .retry(element, after: .seconds(300))
-        case .dead: .dead(element)
-        case .back: .back(element)
+        case .retry: .retry(envelope, after: .seconds(300))
+        case .dead: .dead(envelope)
+        case .back: .back(envelope)
         }
       return Settlement(claimID: holder.life.claimID(number), verb)
     }
@@ -182,14 +182,42 @@ struct SettleTests {
       )
     }
 
+  @Test(
+    "A payload stays what it is, byte for byte, whatever was in front of it and comes in front of it",
+    arguments: ElementTests.payloads
+  )
+  func payloads(payload: [UInt8]) async throws {
+    let test = TestQueue(on: try await .shared())
+    _ = try await test.queue.join(.own, lease: .seconds(60))
+    let elements = [payload, Element(history: .init(id: "x", failures: 2), payload: payload).sealed]
+    for element in elements {
+      var push = RedisCommand("LPUSH", test.name.description)
+      push.append(element)
+      _ = try await test.redis.run(push)
+    }
+    let request = ClaimRequest(life: .own, firstNumber: 0, limit: 2)
+    let hand = try #require(try await test.queue.turn(settling: [], claiming: request).claimed).messages
+    let settlements = [
+      Settlement(claimID: hand[0].claimID, .back(hand[0].element())),
+      Settlement(claimID: hand[1].claimID, .dead(hand[1].element(reason: "why"))),
+    ]
+    #expect(try await test.queue.settle(settlements, of: .own(.own)) == 2)
+    // What looks like an envelope was claimed as one.
+    #expect(try await test.queue.peek(1).first?.payload == hand[0].payload)
+    var pages = DeadLetterPages(of: test.queue)
+    #expect(try await pages.next().first?.element.payload == hand[1].payload)
+    #expect(hand.last?.payload == payload)
+  }
+
   @Test("A large turn settles all it is given")
   func large() async throws {
     let test = TestQueue(on: try await .shared())
     _ = try await test.queue.join(.own, lease: .seconds(60))
     var settlements: [Settlement] = []
     for number in 0..<2_500 {
-      let element = Element(history: .init(id: "\(number)"), payload: bytes("\(number)"))
-      settlements.append(.init(claimID: WorkerLife.own.claimID(number), number < 2_100 ? .sent : .back(element)))
+      let claimID = WorkerLife.own.claimID(number)
+      let envelope = Envelope(history: .init(id: "\(number)"), payloadSize: claimID.utf8.count)
+      settlements.append(.init(claimID: claimID, number < 2_100 ? .sent : .back(envelope)))
     }
     let claims = settlements.map { "\($0.claimID) \($0.claimID)" }.joined(separator: " ")
     try await test.run("HSET {sms}:claimed:w@5f \(claims)")

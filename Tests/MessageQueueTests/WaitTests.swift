@@ -129,7 +129,7 @@ struct WaitTests {
     try await test.run("LPUSH \(test.name) a")
     let (_, claimed) = try await waiting.wait(at: .bell, atMost: .milliseconds(1), claiming: request)
     #expect(claimed?.messages.count == 1)
-    _ = try await test.queue.fence(request.life, superseded: true)
+    _ = try await test.queue.fence(request.life, isGone: true)
     #expect(try await waiting.wait(at: .bell, atMost: .milliseconds(1), claiming: request).claimed == nil)
   }
 

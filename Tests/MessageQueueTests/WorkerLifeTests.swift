@@ -15,13 +15,17 @@ struct WorkerLifeTests {
     }
   }
 
-  @Test("The last @ parts the name from the epoch; without one it is no id")
+  @Test("An id may name the process, and names the worker, whatever else is in it; without an @ it is none")
   func ids() throws {
     #expect(WorkerLife(id: "w") == nil)
     #expect(WorkerLife(id: "") == nil)
     let life = try #require(WorkerLife(id: "a@b@5f"))
-    #expect(life.name == "a@b")
-    #expect(life.epoch == "5f")
+    #expect((life.name, life.process, life.epoch) == ("a", "b", "5f"))
+    let strange = try #require(WorkerLife(id: "a@b@c@5f"))
+    #expect((strange.name, strange.process, strange.epoch) == ("a", "b@c", "5f"))
+    let own = WorkerLife(name: "w", process: "1a.2.3")
+    #expect(own.id == "w@1a.2.3@\(own.epoch)" && own.id.hasPrefix(own.namePrefix))
+    #expect(WorkerLife(id: own.id) == own)
   }
 
   @Test("Claim ids sort as text in the order of the claims")

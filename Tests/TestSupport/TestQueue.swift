@@ -1,6 +1,13 @@
 import MessageQueue
 import RedisClient
 
+extension MessageQueue {
+  /// The messages that are next in line, the next one first, however many bytes they have.
+  package func peek(_ count: Int) async throws(RedisError) -> [Element] {
+    try await peek(count, mostBytes: .max).elements
+  }
+}
+
 /// A queue with a name that no other test uses, and Redis commands that call it `sms`.
 package struct TestQueue: Sendable {
   package let name: QueueName

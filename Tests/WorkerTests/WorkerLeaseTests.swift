@@ -31,12 +31,20 @@ import Testing
     #expect(worker.log.count("recovered") == 1)
   }
 
-  @Test("A worker with the same name takes back at once what its earlier life held")
+  /// The life of a process that was here, and is not any more.
+  private func goneLife(_ name: String) throws -> WorkerLife {
+    var own = try #require(ProcessIdentity.own).split(separator: ".").map(String.init)
+    // This process has begun later, or earlier.
+    own[2] = "1"
+    return WorkerLife(name: name, process: own.joined(separator: "."))
+  }
+
+  @Test("A worker with the same name takes back at once what its earlier life held, where its process is gone")
   func takesBack() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     try await queue.push("m1")
-    try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+    try await crash(try goneLife("stable"), on: queue, lease: .seconds(3600))
     let worker = RunningWorker([queue], on: server, TestHandler(), name: "stable")
     try await queue.drained()
     await worker.stop()
@@ -48,7 +56,7 @@ import Testing
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     try await queue.push("m1")
-    try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+    try await crash(try goneLife("stable"), on: queue, lease: .seconds(3600))
     let handler = TestHandler()
     let worker = RunningWorker([queue], on: server, handler, name: "stable") { $0.afterCrash = .hold }
     try await queue.drained()
@@ -64,7 +72,7 @@ import Testing
     try await queue.push("m1")
     let handler = TestHandler()
     for _ in 1...2 {
-      try await crash(WorkerLife(name: "stable"), on: queue, lease: .seconds(3600))
+      try await crash(try goneLife("stable"), on: queue, lease: .seconds(3600))
       let worker = RunningWorker([queue], on: server, handler, name: "stable") { $0.maxCrashes = 2 }
       // It takes the message back, and must not get to send it: the next crash is to find it.
       worker.control.advance(to: .quiet)
@@ -191,7 +199,7 @@ import Testing
 
     // Another worker finds its lease ended, as after a SIGSTOP, and hands the message to the dead letters.
     let life = try #require(try await queue.queue.inspect().workers.first?.life)
-    let claims = try #require(try await queue.queue.fence(life, superseded: true))
+    let claims = try #require(try await queue.queue.fence(life, isGone: true)).claims
     _ = try await queue.queue.settle(
       claims.map { Settlement(claimID: $0.claimID, .dead($0.element(reason: "taken over"))) },
       of: .fenced(life)
@@ -207,21 +215,107 @@ import Testing
     #expect(snapshot.dead == 1 && snapshot.counters["sent"] == 1 && snapshot.counters["lost"] == 1)
   }
 
-  @Test("Of two workers with one name the older one ends, and nothing is lost")
+  @Test("Of two workers with one name the older one finishes what it has in hand, and ends; no message counts a crash")
   func superseded() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
-    let old = RunningWorker([queue], on: server, TestHandler(), name: "twin") { $0.lease = .seconds(1) }
-    try await eventually("the first is there") { try await queue.queue.inspect().workers.count == 1 }
-    let new = RunningWorker([queue], on: server, TestHandler(), name: "twin") { $0.lease = .seconds(1) }
-    guard case .superseded(let life) = await old.end() else {
+    let gate = Gate()
+    try await queue.push("m1", "m2")
+    let slow = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
+    let old = RunningWorker([queue], on: server, slow, name: "twin") { $0.lease = .seconds(1) }
+    try await eventually("both are in hand") { slow.handled.count == 2 }
+    let newHandler = TestHandler()
+    let new = RunningWorker([queue], on: server, newHandler, name: "twin") { $0.lease = .seconds(1) }
+    try await eventually("the older one has noticed") { old.log.count("superseded") == 1 }
+    // It keeps what it has, and gets nothing new.
+    try await queue.push("m3")
+    try await eventually("the newer one works") { try await queue.counter("sent") == 1 }
+    gate.open()
+    guard case .superseded(let life, unfinished: 0) = await old.end() else {
       Issue.record("the older one did not end as superseded")
       return
     }
     #expect(life.name == "twin")
-    try await queue.push("m1")
-    try await eventually("the newer one works") { try await queue.counter("sent") == 1 }
     #expect(await new.stop() == .clean)
+    #expect(slow.handled.count == 2 && newHandler.handled == ["m3"])
+    #expect(try await queue.lines() == ["{sms}:stats: pushed=3 sent=3"])
+    #expect(old.log.count("lease-lost") == 0 && new.log.count("recovered") == 0 && new.log.count("superseded") == 0)
+  }
+
+  @Test("What is still in hand when a superseded worker's drain is over goes back, and counts no crash")
+  func supersededGivesBack() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let gate = Gate()
+    try await queue.push("m1", "m2")
+    let slow = TestHandler { _ in await gate.pass() ? .sent : .unfinished }
+    let old = RunningWorker([queue], on: server, slow, name: "twin") {
+      ($0.lease, $0.drain, $0.maxCrashes) = (.seconds(1), .milliseconds(100), 1)
+    }
+    try await eventually("both are in hand") { slow.handled.count == 2 }
+    let new = RunningWorker([queue], on: server, TestHandler(), name: "twin") { $0.maxCrashes = 1 }
+    guard case .superseded(_, unfinished: 2) = await old.end() else {
+      Issue.record("the older one did not end as superseded")
+      return
+    }
+    try await queue.drained()
+    #expect(await new.stop() == .clean)
+    #expect(try await queue.lines() == ["{sms}:stats: pushed=2 returned=2 sent=2"])
+  }
+
+  @Test("A life of the same name whose process may be elsewhere keeps what it holds until its lease ends")
+  func elsewhere() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push("m1")
+    let life = WorkerLife(name: "twin", process: "00000000.1.1")
+    try await crash(life, on: queue, lease: .seconds(3600))
+    let handler = TestHandler()
+    let worker = RunningWorker([queue], on: server, handler, name: "twin") { $0.lease = .seconds(1) }
+    try await queue.push("m2")
+    try await eventually("it works") { handler.handled == ["m2"] }
+    try await queue.run("ZADD {sms}:workers 1 \(life.id)")
+    try await queue.drained()
+    await worker.stop()
+    // A crash, by then: it has been silent for longer than its lease.
+    #expect(handler.handled == ["m2", "m1"])
+    #expect(try await queue.counter("recovered") == 1)
+  }
+
+  @Test(
+    "What a worker says of a lost lease is true: it was silent, a newer one of its name took over, or Redis forgot it"
+  )
+  func reasonOfLoss() {
+    let newer = WorkerLife(name: "w")
+    for life in [nil, newer] {
+      let hint = Worker.reasonOfLoss(leaseHeld: false, life, lease: .seconds(10))
+      #expect(hint.contains("could not renew its lease for 10"))
+    }
+    #expect(Worker.reasonOfLoss(leaseHeld: true, newer, lease: .seconds(10)).hasPrefix("\(newer.id), a newer worker"))
+    #expect(Worker.reasonOfLoss(leaseHeld: true, nil, lease: .seconds(10)).contains("FLUSHALL"))
+  }
+
+  @Test("A worker whose claims a newer one of its name has taken says so, and ends; one that Redis forgot goes on")
+  func taken() async throws {
+    let server = try await RedisServer.shared()
+    for isTaken in [true, false] {
+      let queue = TestQueue(on: server)
+      let worker = RunningWorker([queue], on: server, TestHandler()) { $0.lease = .seconds(60) }
+      try await eventually("it is there") { try await queue.queue.inspect().workers.first?.lastClaim != nil }
+      let life = try #require(try await queue.queue.inspect().workers.first?.life)
+      let newer = WorkerLife(name: life.name)
+      if isTaken { try await queue.run("ZADD {sms}:workers now+60m \(newer.id)") }
+      try await queue.run("ZREM {sms}:workers \(life.id)")
+      try await eventually("it has noticed") { worker.log.count("lease-lost") == 1 }
+      let hint = "\(worker.log.fields("lease-lost")?["hint"] ?? "")"
+      if isTaken {
+        #expect(hint.hasPrefix(newer.id))
+        #expect(await worker.end() == .superseded(by: newer, unfinished: 0))
+      } else {
+        #expect(hint.contains("FLUSHALL"))
+        #expect(await worker.stop() == .clean)
+      }
+    }
   }
 
   @Test("After a FLUSHALL a worker registers anew and works on")

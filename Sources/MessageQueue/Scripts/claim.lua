@@ -6,10 +6,12 @@
 --       2 prefix of the claim ids   3 number of the first claim id, in ten or more hexadecimal digits
 --       4 most messages to claim, at most 500   5 how many crashes make a message a suspect
 --       6 1 when the worker may take a suspect: it has nothing in hand, and nothing else is on its way
+--       7 the greatest payload that the worker takes, bytes   8 most bytes to claim; one message may have more
 -- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
 --       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
 --       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
---       listens at the list; and what was claimed: element i has the claim id prefix .. number + i - 1.
+--       listens at the list; and what was claimed: element i has the claim id prefix .. number + i - 1. In place of one
+--       whose payload is too large stand its header line, '' for none, and its bytes.
 --       {0}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
@@ -17,11 +19,12 @@
 -- that a full Redis can still be drained. Nothing is claimed outside a lease. A number is used once: turns holds the next
 -- one of each life, and a call with an older one claims nothing and returns what stands under its numbers. So a call may
 -- be repeated when its answer was lost, and it may even arrive after its repeat (a proxy, a slow network): what it claims
--- then stands under numbers that the worker asks for next.
+-- then stands under numbers that the worker asks for next. The bytes that a call moves are bounded, whatever producers push.
 
 local list, wake, later, paused_key, workers, turns, claimed =
   KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local life, prefix, asked_for, limit = ARGV[1], ARGV[2], tonumber(ARGV[3], 16), tonumber(ARGV[4])
+local largest, most_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local first = asked_for
 
 -- The life whose lease ends first: of one worker, and of the listener, that is its own. Each call to Redis costs a single
@@ -49,29 +52,51 @@ local function claim_id(number)
   return prefix .. (number == asked_for and ARGV[3] or string.format('%010x', number))
 end
 
+-- To be asked only of what begins with an s.
 local function is_suspect(element)
   if string.sub(element, 1, 7) ~= 'smsq1 {' then return false end
   local readable, header = pcall(cjson.decode, string.match(element, '^smsq1 ([^\n]*)\n') or '')
   return readable and (tonumber(header.crashes) or 0) >= tonumber(ARGV[5])
 end
 
--- What stands under numbers that were used already, the first unbroken run of it.
+-- What the worker is handed of an element that is larger than the payloads that it takes.
+local function without_payload(element)
+  local header = string.match(string.sub(element, 1, 8192), '^smsq1 {[^\n]*\n') or ''
+  if #element - #header <= largest then return element end
+  return {header, #element}
+end
+
 local elements = {}
-local blocked = 0
-while first < next_number and #elements < limit do
-  local element = redis.call('HGET', claimed, claim_id(first + #elements))
+local count, bytes, blocked = 0, 0, 0
+
+-- What stands under numbers that were used already, the first unbroken run of it.
+while first + count < next_number and count < limit do
+  local element = redis.call('HGET', claimed, claim_id(first + count))
   if element then
-    elements[#elements + 1] = element
-  elseif #elements == 0 then
+    bytes = bytes + #element
+    if bytes > most_bytes and count > 0 then break end
+    count = count + 1
+    elements[count] = #element > largest and without_payload(element) or element
+  elseif count == 0 then
     first = first + 1
   else
     break
   end
 end
 
-if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
+if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
   if next_due and tonumber(next_due) <= now then
-    local due = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', 0, limit)
+    -- In groups, because only an element that is here tells its size.
+    local due, due_bytes, group = {}, 0, nil
+    repeat
+      local size = #due == 0 and 1 or math.min(16, limit - #due)
+      group = redis.call('ZRANGEBYSCORE', later, '-inf', now, 'LIMIT', #due, size)
+      for _, element in ipairs(group) do
+        due_bytes = due_bytes + #element
+        if due_bytes > most_bytes and #due > 0 then break end
+        due[#due + 1] = element
+      end
+    until #group == 0 or #due == limit or due_bytes > most_bytes
     redis.call('ZREM', later, unpack(due))
     -- They go to the right end, the one due first outermost: they are older than what waits.
     for position = #due, 1, -1 do
@@ -80,30 +105,43 @@ if #elements == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 th
     next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
   end
 
-  local oldest_last = waiting > 0 and redis.call('LRANGE', list, -limit, -1) or {}
-  local count = #oldest_last
-  for position = 1, count do
-    if is_suspect(oldest_last[count + 1 - position]) then
-      if position == 1 and ARGV[6] == '1' then
-        oldest_last = {oldest_last[count]}
-        count = 1
-      else
-        blocked = position == 1 and 1 or 0
-        oldest_last = {unpack(oldest_last, count + 2 - position)}
-        count = position - 1
+  -- The oldest first. In groups, because only an element that is here tells its size: one alone, many more while those that
+  -- came were small, and one at a time among large ones.
+  local fields = {}
+  local most, group_size = math.min(limit, waiting), 1
+  local byte, format, call = string.byte, string.format, redis.call
+  while count < most and bytes < most_bytes do
+    local before, size = bytes, math.min(group_size, most - count)
+    local group = call('LRANGE', list, -count - size, -count - 1)
+    for position = size, 1, -1 do
+      local element = group[position]
+      bytes = bytes + #element
+      if bytes > most_bytes and count > 0 then
+        most = count
+        break
       end
-      break
+      -- 115 is an s.
+      if byte(element) == 115 and is_suspect(element) then
+        if count > 0 then
+          most = count
+          break
+        elseif ARGV[6] ~= '1' then
+          blocked = 1
+          most = 0
+          break
+        end
+        most = 1
+      end
+      fields[2 * count + 1] = count == 0 and claim_id(first) or prefix .. format('%010x', first + count)
+      fields[2 * count + 2] = element
+      count = count + 1
+      elements[count] = #element > largest and without_payload(element) or element
+      if count == most then break end
     end
+    group_size = bytes - before <= size * 4096 and 64 or 1
   end
   if count > 0 then
     redis.call('LTRIM', list, 0, -count - 1)
-    local fields = {}
-    for position = 1, count do
-      local element = oldest_last[count + 1 - position]
-      elements[position] = element
-      fields[2 * position - 1] = claim_id(first + position - 1)
-      fields[2 * position] = element
-    end
     redis.call('HSET', claimed, unpack(fields))
     redis.call('HSET', turns, life, first + count)
     waiting = waiting - count

@@ -4,8 +4,9 @@
 -- KEYS  1 dead   2 stats   3 dropping
 -- ARGV  1 life   2 ms for which no other life is handed letters after this one was
 --       3 most dead letters to keep, 0: no bound   4 their greatest age, ms, 0: no bound
---       5.. what was handed out and has been logged, at most 100: elements as they lie among the dead letters
--- Returns {1, element...}: the letters that are over the bounds, the oldest first, 100 at most. {0}: there may be some, but
+--       5 most bytes to hand out; one letter may have more
+--       6.. what was handed out and has been logged, at most 100: elements as they lie among the dead letters
+-- Returns {1, element...}: letters that are over the bounds, the oldest first, 100 at most. {0}: there may be some, but
 --       another life was handed them just now.
 --
 -- Keeps: a letter is removed only by its name, once it was logged, and is counted as it goes, so that a repeat does no
@@ -13,7 +14,7 @@
 -- Two lives are not handed the same letters, unless the first one crashes or is slow. The first write removes.
 
 local dead, stats, dropping, life = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local most, age = tonumber(ARGV[3]), tonumber(ARGV[4])
+local most, age, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 
 -- A key of the wrong type must be found before the first write.
 redis.call('ZCARD', dead)
@@ -25,13 +26,18 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 -- At most 100, so that a call stays short.
 local function over()
-  local letters = {}
-  if age > 0 then
-    letters = redis.call('ZRANGEBYSCORE', dead, '-inf', now - age, 'LIMIT', 0, 100)
-  end
-  local surplus = redis.call('ZCARD', dead) - most
-  if most > 0 and surplus > #letters then
-    letters = redis.call('ZRANGE', dead, 0, math.min(surplus, 100) - 1)
+  local aged = age > 0 and redis.call('ZCOUNT', dead, '-inf', now - age) or 0
+  local surplus = most > 0 and redis.call('ZCARD', dead) - most or 0
+  local wanted = math.min(100, math.max(aged, surplus))
+  local letters, bytes = {}, 0
+  -- In groups, because only a letter that is here tells its size.
+  while #letters < wanted and bytes < most_bytes do
+    local size = #letters == 0 and 1 or math.min(16, wanted - #letters)
+    for _, letter in ipairs(redis.call('ZRANGE', dead, #letters, #letters + size - 1)) do
+      bytes = bytes + #letter
+      if bytes > most_bytes and #letters > 0 then return letters end
+      letters[#letters + 1] = letter
+    end
   end
   return letters
 end
@@ -46,7 +52,7 @@ local function is_over(letter)
 end
 
 local gone = {}
-for position = 5, #ARGV do
+for position = 6, #ARGV do
   if is_over(ARGV[position]) then gone[#gone + 1] = ARGV[position] end
 end
 if #gone > 0 then

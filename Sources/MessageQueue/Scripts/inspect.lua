@@ -1,9 +1,9 @@
 -- Counts everything in one queue at one instant. Writes nothing.
 --
 -- KEYS  1 list of waiting messages   2 later   3 dead   4 workers   5 paused   6 stats   7 health
--- ARGV  1 what the key of a claimed hash begins with
+-- ARGV  1 what the key of a claimed hash begins with   2 the largest element to return, bytes
 -- Returns {now, waiting, scheduled, dead, paused, oldest, stats, workers}: Redis' time in ms; three counts; 0 or 1; the
---       element that is next in line, '' for none; counter names and values in turn; life, end of its lease in ms (0:
+--       element that is next in line, '' for none or a larger one; counter names and values in turn; life, end of its lease in ms (0:
 --       fenced), number of claims, and when a claim of its last succeeded in ms (0: not known), in turn.
 --
 -- The claimed hashes are not in KEYS: their names are only known from the workers. They share the queue's slot.
@@ -20,13 +20,16 @@ for position = 1, #workers, 2 do
   lives[#lives + 1] = tonumber(redis.call('HGET', KEYS[7], workers[position]) or 0) or 0
 end
 
+local oldest = redis.call('LINDEX', KEYS[1], -1) or ''
+if #oldest > tonumber(ARGV[2]) then oldest = '' end
+
 return {
   now,
   redis.call('LLEN', KEYS[1]),
   redis.call('ZCARD', KEYS[2]),
   redis.call('ZCARD', KEYS[3]),
   redis.call('EXISTS', KEYS[5]),
-  redis.call('LINDEX', KEYS[1], -1) or '',
+  oldest,
   redis.call('HGETALL', KEYS[6]),
   lives,
 }

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 workers
 -- ARGV  1 life: <name>@<hex>   2 <name>@   3 length of the lease, ms
--- Returns {now, life...}: Redis' time in ms, and the other lives of the same name, which this one supersedes.
+-- Returns {now, life...}: Redis' time in ms, and the other lives of the same name, which are older than this one.
 --
 -- Keeps: a life that is fenced stays so: a call that was long on its way must not bring it back. The first
 -- write removes, so that a worker can start, and drain, while Redis is full.

@@ -3,16 +3,18 @@
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 dead   5 stats   6 workers   7 claimed hash of the life
 -- ARGV  1 life   2 'owner': the life settles its own claims; 'fenced': another worker settles those of a fenced life
 --       3 how many messages were sent   4.. their claim ids
---       then four for each other outcome:
+--       then five for each other outcome:
 --           verb     expired, retry, dead, back
 --           claim id
 --           delay    ms until a retry is due (Redis' clock); 0 for the others
---           element  what to store: the payload, in its envelope; '' for expired
+--           header   the line to store in front of the payload; '' for expired
+--           bytes    how many the payload has: the last ones of the element that was claimed
 -- Returns {1, settled}: how many of the claims were still there. {0}: the claims are not this caller's any more; nothing
 --       was done.
 --
 -- Keeps: each outcome is guarded by its own HDEL, so that a claim is settled once however often this is called, and each
--- first write removes. 'back' goes to the right end: given newest first, the oldest ends up next in line. Dead letters may
+-- first write removes. A payload never leaves Redis to come back: a message that a worker cannot hold is settled all the
+-- same. The caller bounds what is moved, in messages and in bytes. 'back' goes to the right end: given newest first, the oldest ends up next in line. Dead letters may
 -- be more than their bounds allow afterwards: what falls off must have been logged before, see drop.
 
 local list, wake, later, dead, stats, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -47,9 +49,11 @@ for first = 4, 3 + sent, 1000 do
 end
 
 local returned = false
-for base = 4 + sent, #ARGV, 4 do
-  local verb, id, delay, element = ARGV[base], ARGV[base + 1], tonumber(ARGV[base + 2]), ARGV[base + 3]
+for base = 4 + sent, #ARGV, 5 do
+  local verb, id, delay, header, bytes = unpack(ARGV, base, base + 4)
+  local stored = verb ~= 'expired' and redis.call('HGET', claimed, id)
   if redis.call('HDEL', claimed, id) == 1 then
+    local element = stored and header .. string.sub(stored, #stored - tonumber(bytes) + 1)
     if verb == 'retry' then
       redis.call('ZADD', later, now + delay, element)
       count('retried', 1)

@@ -73,7 +73,7 @@ struct BulkPush {
         continue
       }
       batch.lines.append(line.number)
-      if batch.messages.count < Self.batchSize { continue }
+      if batch.messages.count < Self.batchSize, batch.messages.byteCount < MessageQueue.mostBytesPerCall { continue }
       batches.append(batch)
       batch = Batch()
       if batches.count < batchesPerTrip { continue }

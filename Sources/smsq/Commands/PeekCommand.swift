@@ -39,14 +39,21 @@ struct PeekCommand: AsyncParsableCommand {
     let payloadBase64: String?
   }
 
+  /// What a terminal or a pipe bears at once: 16 MiB.
+  private static let mostBytes = 16 << 20
+
   func validate() throws {
     if !(1...10_000).contains(number) { throw ValidationError("--number is \(number): write 1 to 10000.") }
   }
 
   func run() async throws {
     let elements: [Element]
+    let leftOut: Int
     do {
-      elements = try await MessageQueue(queueOption.queue, on: redis.connection()).peek(number)
+      (elements, leftOut) = try await MessageQueue(queueOption.queue, on: redis.connection()).peek(
+        number,
+        mostBytes: Self.mostBytes
+      )
     } catch {
       throw Failure(error)
     }
@@ -54,6 +61,7 @@ struct PeekCommand: AsyncParsableCommand {
     for (index, element) in elements.enumerated() {
       try Terminal.print(json ? jsonLine(index + 1, element) : textLine(index + 1, element))
     }
+    if leftOut > 0 { Terminal.note("\(leftOut) more are left out: a look takes no more than 16 MB") }
   }
 
   private func jsonLine(_ position: Int, _ element: Element) throws -> String {

@@ -70,6 +70,14 @@ struct PushCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Refuse when more messages than this would wait.", valueName: "number"))
   var maxQueue: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Refuse a message whose payload is larger. Workers have this option, too.",
+      valueName: "size"
+    )
+  )
+  var maxPayload = PayloadSize.standard
+
   @Option(help: ArgumentHelp("How long an id of yours is remembered; 0s not at all.", valueName: "time"))
   var idLifetime: Duration = .seconds(24 * 3600)
 
@@ -116,7 +124,8 @@ struct PushCommand: AsyncParsableCommand {
       from: sender.from,
       expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
       queuedAt: now,
-      maxSegments: segments.maxSegments
+      maxSegments: segments.maxSegments,
+      maxPayload: maxPayload.bytes
     )
   }
 

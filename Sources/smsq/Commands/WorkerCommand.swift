@@ -32,7 +32,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A stable name, one a worker: after a crash it takes back at once what it held. (default: host-pid)",
+      "A stable name, one a worker: after a crash it takes back at once what it held. (default: the host's name and random digits)",
       valueName: "name"
     )
   )
@@ -62,6 +62,11 @@ struct WorkerCommand: AsyncParsableCommand {
 
   @Option(help: ArgumentHelp("Crashes with a message in hand before it is given up as poison.", valueName: "number"))
   var maxCrashes = 3
+
+  @Option(
+    help: ArgumentHelp("Largest payload to take; a larger one goes to the dead letters unread.", valueName: "size")
+  )
+  var maxPayload = PayloadSize.standard
 
   @Option(help: ArgumentHelp("Retry after up to this time, doubled with each failure.", valueName: "time"))
   var backoffBase: Duration = .seconds(2)
@@ -157,13 +162,14 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   private var options: WorkerOptions {
-    var options = WorkerOptions(name: name ?? Self.ownName)
+    var options = WorkerOptions(name: name ?? WorkerName.own)
     options.concurrency = concurrency
     options.lease = lease
     options.wakeTimeout = wakeTimeout
     options.drain = drain
     options.maxAttempts = maxAttempts
     options.maxCrashes = maxCrashes
+    options.maxPayload = maxPayload.bytes
     options.backoff = Backoff(base: backoffBase, max: backoffMax)
     options.afterCrash = afterCrash
     options.onUnknown = unknownOption.onUnknown
@@ -173,14 +179,6 @@ struct WorkerCommand: AsyncParsableCommand {
       age: deadAge == .zero ? nil : deadAge
     )
     return options
-  }
-
-  /// A name that no other worker has, for as long as this process lives.
-  private static var ownName: String {
-    var buffer = [CChar](repeating: 0, count: 256)
-    gethostname(&buffer, buffer.count - 1)
-    let host = String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    return "\(host.isEmpty ? "host" : host)-\(getpid())"
   }
 }
 

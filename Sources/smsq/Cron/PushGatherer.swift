@@ -38,14 +38,25 @@ actor PushGatherer {
       let pushes = waiting
       waiting = []
       for (queue, pushes) in Dictionary(grouping: pushes, by: \.queue) {
-        for start in stride(from: 0, to: pushes.count, by: Self.batchSize) {
-          let batch = pushes[start..<min(start + Self.batchSize, pushes.count)]
+        var rest = pushes[...]
+        while !rest.isEmpty {
+          let batch = Self.batch(of: rest)
+          rest = rest.dropFirst(batch.count)
           let error = await push(batch.map(\.message), to: queue)
           for push in batch { push.answer.resume(returning: error) }
         }
       }
     }
     isUnderWay = false
+  }
+
+  /// The first ones, as many as one script call queues.
+  private static func batch(of pushes: ArraySlice<Push>) -> ArraySlice<Push> {
+    var bytes = 0
+    return pushes.prefix(batchSize).prefix { push in
+      defer { bytes += push.message.payload.count }
+      return bytes < MessageQueue.mostBytesPerCall
+    }
   }
 
   private func push(_ batch: [OutgoingMessage], to queue: QueueName) async -> RedisError? {
