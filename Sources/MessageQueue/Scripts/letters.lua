@@ -10,9 +10,8 @@ local most = math.min(tonumber(ARGV[4]), redis.call('ZCOUNT', dead, from, to) - 
 local most_bytes = tonumber(ARGV[5])
 local answer, bytes = {}, 0
 
--- By rank from the first one on: to pass over letters takes its time with each call.
-local first = most > 0 and redis.call('ZRANGEBYSCORE', dead, from, to, 'LIMIT', skipped, 1)[1]
-local rank = first and redis.call('ZRANK', dead, first)
+-- By rank: to pass over letters takes its time with each call.
+local rank = (from == '-inf' and 0 or redis.call('ZCOUNT', dead, '-inf', '(' .. from)) + skipped
 
 -- In groups, because only a letter that is here tells its size.
 while #answer < 2 * most and bytes < most_bytes do
