@@ -80,7 +80,7 @@ final class Dispatcher: Sendable {
     let isNews = claims.finished.put(finished)
     if verdict.holdsBack { takeBack() }
     // In this order: either this sees that the lanes run low, or they do so later and ring then.
-    if isNews, !hasPlenty || verdict.holdsBack { ring() }
+    if verdict.holdsBack || isNews && !hasPlenty { ring() }
   }
 
   /// Has what was not begun go back as it was: other workers may have more luck with their gateways.

@@ -44,7 +44,8 @@ struct Smsq: AsyncParsableCommand {
     } catch {
       code = end(with: error)
     }
-    Glibc.exit(code.rawValue)
+    // Not exit(3): that destroys what other threads, which still run, may be using. All output is written by now.
+    _exit(code.rawValue)
   }
 
   private static func run() async -> ExitCode {

@@ -6,12 +6,13 @@ struct HelpTests {
   static let options: [String: [String]] = [
     "push": [
       "redis", "queue", "to", "text", "from", "id", "in", "at", "expires-in", "file", "format", "strict", "max-queue",
-      "id-lifetime", "default-country-code", "max-segments", "json",
+      "id-lifetime", "default-country-code", "max-segments", "max-payload", "json",
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
       "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "payload",
-      "default-country-code", "max-segments", "gateway", "gateway-timeout", "sim-latency", "sim-fail", "sim-throttle",
+      "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "sim-latency", "sim-fail",
+      "sim-throttle",
       "sim-reject",
       "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level", "show-numbers",
     ],

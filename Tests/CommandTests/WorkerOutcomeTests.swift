@@ -21,7 +21,7 @@ struct WorkerOutcomeTests {
       "not a message": "not_an_object", "": "invalid_json", "[1]": "not_an_object",
       #"{"to":"+8613800138000"}"#: "missing_field",
       #"{"to":"13800138000","text":"hi"}"#: "no_country_code", #"{"to":"+8613800138000","text":""}"#: "empty_text",
-      #"{"to":"+8613800138000","text":"cut"#: "invalid_json", #"{"to":12,"text":"hi"}"#: "wrong_type",
+      #"{"to":"+8613800138000","text":"cut"#: "invalid_json", #"{"to":true,"text":"hi"}"#: "wrong_type",
       #"{"to":"+15005550001","text":"hi"}"#: "21211",
     ]
     try await push(bench, plainly: payloads.map(\.key))

@@ -52,7 +52,7 @@ struct ConfigurationTests {
     let left = Set(rows.filter { $0.2.hasPrefix("leaves it") }.map { String($0.1) })
     let restarted = Set(rows.filter { $0.2.hasPrefix("starts it again") }.map { String($0.1) })
     #expect(codes == left)
-    #expect(restarted == ["70", "75"])
+    #expect(restarted == ["70", "71", "75"])
   }
 
   @Test("Each program has logs of its own, with bounds", arguments: files)
