@@ -143,7 +143,8 @@ package final class GatewayWatch: Sendable {
       if state.throttled.count >= Self.mostRemembered { state.throttled = [:] }
       let count = state.throttled[id, default: 0]
       state.throttled[id] = count + 1
-      let delay = min(hold * (1 << min(count, 20)), max(hold, longestBackoff))
+      // A little longer than all are held back: others are to show first whether it was about them, too.
+      let delay = min(hold * 5 / 4 * (1 << min(count, 20)), max(hold * 5 / 4, longestBackoff))
       // It is there, whatever else it says.
       return (isNews, hold, delay, state.health.answered(now: now))
     }

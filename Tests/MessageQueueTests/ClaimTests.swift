@@ -216,17 +216,17 @@ struct ClaimTests {
     #expect(InvariantCheck(try await test.dump()).doubles == [])
   }
 
-  @Test("Forty messages of 10 MB are claimed one at a time, and none of them is handed out")
+  @Test("Messages of 10 MB are claimed one at a time, and none of them is handed out")
   func huge() async throws {
     let test = TestQueue(on: try await RedisServer())
-    _ = try await test.queue.join(.own, lease: .seconds(60))
+    _ = try await test.queue.join(.own, lease: .seconds(3600))
     let fill = """
       local large = string.rep(string.rep('x', 1024), 10240)
-      for n = 1, 40 do redis.call('LPUSH', KEYS[1], 'first' .. n, n .. large) end
+      for n = 1, 8 do redis.call('LPUSH', KEYS[1], 'first' .. n, n .. large) end
       """
     _ = try await test.redis.run(RedisCommand("EVAL", fill, "1", test.name.description))
     var (next, sizes, small) = (0, [Int](), 0)
-    while sizes.count < 40 {
+    for _ in 0..<16 {
       let request = ClaimRequest(life: .own, firstNumber: next, limit: 500)
       let claimed = try #require(try await test.queue.turn(settling: [], claiming: request).claimed)
       #expect(claimed.tooLarge.count <= 1 && claimed.messages.count <= 1)
@@ -238,9 +238,9 @@ struct ClaimTests {
       let settled = try await test.queue.settle(dead, of: .own(.own))
       #expect(settled == dead.count)
     }
-    #expect(sizes.allSatisfy { $0 > 10_485_760 } && small == 40)
+    #expect(sizes.count == 8 && sizes.allSatisfy { $0 > 10_485_760 } && small == 8)
     let snapshot = try await test.queue.inspect()
-    #expect(snapshot.dead == 40 && snapshot.claimed == 40 && snapshot.waiting == 0)
+    #expect(snapshot.dead == 8 && snapshot.claimed == 8 && snapshot.waiting == 0)
     // Read a letter at a time.
     var pages = DeadLetterPages(of: test.queue)
     for _ in 0..<5 { #expect(try await pages.next().count == 1) }
