@@ -29,7 +29,7 @@ struct GatewayHealth: Sendable {
   /// a thousand. It is doubled, up to `mostFailures`, when the first probe finds that it was not.
   private static let fewestFailures = 10
   private static let mostFailures = 80
-  private static let fewestMessages = 3
+  private static let fewestMessages = 5
   /// Between two probes.
   private static let pauses: ClosedRange<Duration> = .seconds(1) ... .seconds(30)
 

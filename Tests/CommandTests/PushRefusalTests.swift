@@ -139,7 +139,7 @@ struct PushRefusalTests {
     #expect(result.note.hasPrefix("smsq: line 2: the payload has 3000"))
     #expect(result.note.contains("the most is 262144") && result.note.contains("--max-payload"))
     let raised = try await bench.smsq(file, input: input, environment: ["SMSQ_MAX_PAYLOAD": "1MB"])
-    #expect(raised.code == 0 && raised.output == "1 message queued, 2 left out, with ids that were used before")
+    #expect(raised.code == 0 && raised.output.hasPrefix("1 message queued, 2 left out, with ids that were used before"))
     let lowered = try await bench.smsq(file + ["--max-payload", "1KB"], input: line("d", 1_000))
     #expect(lowered.code == 65 && lowered.note.contains("the most is 1024"))
   }

@@ -9,10 +9,10 @@ import Testing
     ids.map { health.failed($0, begun: now, now: now) }
   }
 
-  @Test("One message that fails again and again is its own fault, and so are two")
+  @Test("One message that fails again and again is its own fault, and so are four")
   func poison() {
     var health = GatewayHealth()
-    let ids = (0..<1_000).map { "m-\($0 % 2)" }
+    let ids = (0..<1_000).map { "m-\($0 % 4)" }
     #expect(verdicts(of: ids, &health).allSatisfy { $0 == .counts })
     #expect(health.allowance(now: now) == .max)
   }
@@ -20,7 +20,7 @@ import Testing
   @Test("Ten failures in a row of several messages are the gateway's, and the tenth counts against none")
   func lost() {
     var health = GatewayHealth()
-    let ids = (0..<12).map { "m-\($0 % 4)" }
+    let ids = (0..<12).map { "m-\($0 % 5)" }
     #expect(verdicts(of: ids, &health) == Array(repeating: .counts, count: 9) + [.lost, .excused, .excused])
     #expect(health.isLost)
   }
