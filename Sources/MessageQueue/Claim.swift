@@ -19,6 +19,8 @@ package struct ClaimRequest: Sendable, Equatable {
   package let maxPayload: Int
   /// The most bytes to claim, unless the first message has more.
   package let mostBytes: Int
+  /// Whether what waits comes before what is due, which has been tried already.
+  package let untriedFirst: Bool
 
   package init(
     life: WorkerLife,
@@ -27,7 +29,8 @@ package struct ClaimRequest: Sendable, Equatable {
     suspectAfter: Int = 2,
     isEmptyHanded: Bool = true,
     maxPayload: Int = MessageQueue.defaultMaxPayload,
-    mostBytes: Int = MessageQueue.mostBytesPerCall
+    mostBytes: Int = MessageQueue.mostBytesPerCall,
+    untriedFirst: Bool = false
   ) {
     self.life = life
     self.firstNumber = firstNumber
@@ -36,6 +39,7 @@ package struct ClaimRequest: Sendable, Equatable {
     self.isEmptyHanded = isEmptyHanded
     self.maxPayload = maxPayload
     self.mostBytes = mostBytes
+    self.untriedFirst = untriedFirst
   }
 }
 
@@ -77,6 +81,7 @@ extension MessageQueue {
     call.append(request.isEmptyHanded ? "1" : "0")
     call.append(request.maxPayload)
     call.append(request.mostBytes)
+    call.append(request.untriedFirst ? "1" : "0")
     return call
   }
 

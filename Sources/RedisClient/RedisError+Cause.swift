@@ -55,7 +55,11 @@ extension RedisError.Cause {
       ("no password is set", .noLoginWanted),
       ("invalid password", .badLogin),
       ("for 'auth' command", .noUsers),
+      // Of a command inside a script: Redis 6 and 7.0, and those after it.
+      ("user executing the script can't", .noRight),
+      ("acl failure in", .noRight),
       ("unknown command", .unknownCommand),
+      ("unknown redis command", .unknownCommand),
       ("unsupported command", .unknownCommand),
     ]
     self = signs.first { text.contains($0.0) }?.1 ?? .other

@@ -164,7 +164,7 @@ final class Dispatcher: Sendable {
     if verdict.counts && failures >= options.maxAttempts {
       return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields)
     }
-    let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero)
+    let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero, verdict.after ?? .zero)
     return putOff(message, reason, delay, failures: verdict.counts ? 1 : 0, fields)
   }
 

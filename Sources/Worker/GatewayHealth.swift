@@ -91,6 +91,9 @@ struct GatewayHealth: Sendable {
 
   mutating func began(_ count: Int) { if count > 0 { lost?.nextProbe = nil } }
 
+  /// From one failed probe to the next, as of now; nil where it is not lost.
+  var pause: Duration? { lost?.pause }
+
   /// When the next probe is due.
   var nextProbe: Instant? { lost?.nextProbe }
 }

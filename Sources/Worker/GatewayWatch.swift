@@ -13,10 +13,18 @@ package final class GatewayWatch: Sendable {
   private struct State {
     var pace = Pace()
     var health = GatewayHealth()
-    /// How often messages were throttled that are on their way back. One that is refused again and again, because its
-    /// sender's queue is full for instance, must not hold up all others.
-    var throttled: [String: Int] = [:]
+    /// How often messages were put off through the gateway's fault that are on their way back. One that is refused again and
+    /// again, because its sender's queue is full for instance, must not hold up all others.
+    var putOff: [String: Int] = [:]
     var saidThrottled = false
+
+    /// - Returns: how often the message was put off before.
+    mutating func countPutOff(_ id: String, most: Int) -> Int {
+      if putOff.count >= most { putOff = [:] }
+      let count = putOff[id, default: 0]
+      putOff[id] = count + 1
+      return count
+    }
 
     mutating func allowance(now: Instant) -> Int { min(pace.allowance(now: now), health.allowance(now: now)) }
   }
@@ -25,14 +33,16 @@ package final class GatewayWatch: Sendable {
   package struct Verdict: Sendable, Equatable {
     /// Whether a failure counts as one of the message's.
     package var counts = true
-    /// The least time before a throttled message is tried again.
+    /// The least time before the message is tried again, where a failure does not count.
     package var after: Duration?
     /// Nothing that has not begun may begin now.
     package var holdsBack = false
   }
 
-  /// So many throttled messages are remembered: bounds the memory, and forgets a few too early.
+  /// So many messages that were put off are remembered: bounds the memory, and forgets a few too early.
   private static let mostRemembered = 10_000
+  /// A message waits at most so long for its next turn as a probe. Ten that always fail leave room for others even so.
+  private static let longestProbeWait = Duration.seconds(300)
 
   private let logger: Logger
   private let startFields: Logger.Metadata
@@ -77,6 +87,10 @@ package final class GatewayWatch: Sendable {
       return true
     }
   }
+
+  /// Whether the next message is to find out if the gateway is back. One that was not tried yet tells more: those that were may
+  /// have failed by themselves, and would be the probes for ever.
+  var isProbing: Bool { isAttentive.load(ordering: .relaxed) && isLost }
 
   /// Whether every try fails at present, whatever the message.
   package var isLost: Bool { state.withLock { $0.health.isLost } }
@@ -124,7 +138,7 @@ package final class GatewayWatch: Sendable {
   private func answered(_ id: String, _ begun: Instant) {
     let now = ContinuousClock.now
     let outage = locked { state in
-      if !state.throttled.isEmpty { state.throttled[id] = nil }
+      if !state.putOff.isEmpty { state.putOff[id] = nil }
       state.pace.accepted(begun: begun, now: now)
       let outage = state.health.answered(now: now)
       if outage != nil { state.pace.comeBack(now: now) }
@@ -135,14 +149,14 @@ package final class GatewayWatch: Sendable {
 
   private func throttled(_ id: String, _ reason: String, _ after: Duration?, _ begun: Instant) -> Verdict {
     let now = ContinuousClock.now
+    // "Now" is what a gateway would not have throttled for.
+    let after = after.flatMap { $0 > .zero ? $0 : nil }
     let (isNews, hold, delay, outage) = locked { state in
       let isNews = !state.saidThrottled
       state.saidThrottled = true
       state.pace.throttled(begun: begun, after: after, now: now)
       let hold = state.pace.heldUntil.map { $0 - now } ?? .zero
-      if state.throttled.count >= Self.mostRemembered { state.throttled = [:] }
-      let count = state.throttled[id, default: 0]
-      state.throttled[id] = count + 1
+      let count = state.countPutOff(id, most: Self.mostRemembered)
       // A little longer than all are held back: others are to show first whether it was about them, too.
       let delay = min(hold * 5 / 4 * (1 << min(count, 20)), max(hold * 5 / 4, longestBackoff))
       // It is there, whatever else it says.
@@ -157,22 +171,25 @@ package final class GatewayWatch: Sendable {
 
   private func failed(_ id: String, _ reason: String, _ begun: Instant) -> Verdict {
     let now = ContinuousClock.now
-    let verdict = locked { $0.health.failed(id, begun: begun, now: now) }
-    if verdict == .lost {
-      log(
-        .error,
-        "gateway-lost",
-        ["reason": "\(reason)", "hint": "every try fails; one message now and then is tried"]
-      )
+    let (verdict, after) = locked { state in
+      let verdict = state.health.failed(id, begun: begun, now: now)
+      guard let pause = state.health.pause else { return (verdict, nil as Duration?) }
+      // Longer each time: else the same few would be every probe, and if they never work, no other would get its turn.
+      let count = state.countPutOff(id, most: Self.mostRemembered)
+      return (verdict, min(pause * (2 + count), Self.longestProbeWait))
     }
-    return Verdict(counts: verdict == .counts, holdsBack: verdict == .lost)
+    if verdict == .lost {
+      let hint = "try after try has failed; one message now and then is tried until the gateway answers"
+      log(.error, "gateway-lost", ["reason": "\(reason)", "hint": "\(hint)"])
+    }
+    return Verdict(counts: verdict == .counts, after: after, holdsBack: verdict == .lost)
   }
 
   /// Changes the state, and notes whether answers must be looked at from now on.
   private func locked<Result>(_ body: (inout State) -> Result) -> Result {
     state.withLock { state in
       let result = body(&state)
-      if state.pace.isOpen { state.throttled = [:] }
+      if state.pace.isOpen && !state.health.isLost { state.putOff = [:] }
       isAttentive.store(!state.pace.isOpen || !state.health.isWell, ordering: .relaxed)
       return result
     }

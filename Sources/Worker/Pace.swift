@@ -60,9 +60,9 @@ struct Pace: Sendable {
   private var limit: Limit?
 
   /// How long to wait where the gateway does not say: doubled for each time that nothing was taken in between, at most
-  /// `longestHold`.
+  /// `longestHold`. No longer, because all wait: it may be about one sender.
   private static let firstHold = Duration.seconds(1)
-  private static let longestHold = Duration.seconds(60)
+  private static let longestHold = Duration.seconds(10)
   /// Messages a second: a gateway that bears less is one that throttles for minutes, and says so.
   private static let rates = 1.0 / 60...100_000
   /// Rates to come back with: one message at first in any case.
@@ -146,11 +146,12 @@ struct Pace: Sendable {
 
   mutating func began(_ count: Int) { limit?.tokens -= Double(count) }
 
-  /// When it is worth to ask again, where nothing or little may be begun now.
+  /// When it is worth to ask again, where nothing or little may be begun now; nil where enough may be.
   func next(now: Instant) -> Instant? {
     guard let limit else { return nil }
     if now < limit.heldUntil { return limit.heldUntil }
     let wanted = max(1, limit.rate * Self.batch) - limit.tokens
+    if wanted <= 0 { return nil }
     return limit.countedAt + .seconds(max(0.001, wanted / limit.rate))
   }
 

@@ -22,9 +22,10 @@ package enum ProcessIdentity {
   }
 
   private static let host: String? = {
-    guard let boot = contents(of: "/proc/sys/kernel/random/boot_id"), let space = target(of: "/proc/self/ns/pid") else {
-      return nil
-    }
+    // A /proc of another pid namespace, as one that is mounted from outside, tells of other processes under these numbers.
+    guard target(of: "/proc/self") == "\(getpid())", let boot = contents(of: "/proc/sys/kernel/random/boot_id"),
+      let space = target(of: "/proc/self/ns/pid")
+    else { return nil }
     // FNV-1a: two hosts whose workers have one name must not look like one.
     let hash = (boot + space).utf8.reduce(0x811C_9DC5 as UInt32) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
     return String(String(UInt64(hash) + 0x1_0000_0000, radix: 16).dropFirst())

@@ -113,7 +113,7 @@ extension RedisError {
   fileprivate var isOfOneQueue: Bool {
     switch treatment {
     case .refused, .full, .unwritable: true
-    case .denied: code.rawValue == "NOPERM"
+    case .denied: cause == .noRight
     case .wait, .reconnect: false
     }
   }

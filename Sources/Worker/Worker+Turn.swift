@@ -126,7 +126,8 @@ extension Worker {
       limit: min(most, claimLimit(session)),
       suspectAfter: options.suspectAfter,
       isEmptyHanded: most >= options.concurrency && roomTaken(besides: session) == 0,
-      maxPayload: options.maxPayload
+      maxPayload: options.maxPayload,
+      untriedFirst: dispatcher.watch.isProbing
     )
   }
 

@@ -31,6 +31,8 @@ struct Smsq: AsyncParsableCommand {
   /// On the main thread, so that no other is started before /proc is known to be there.
   @MainActor
   static func main() async {
+    // Where whoever starts us ignores it, no exit code of a program could be had, and process 1 would wait for ever.
+    signal(SIGCHLD, SIG_DFL)
     ContainerInit.takeOver()
     // A closed pipe, or a file at its limit (ulimit -f), is an error of write(2), not a reason to die: hiredis and the log's
     // writer both rely on it.

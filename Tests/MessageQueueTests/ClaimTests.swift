@@ -35,14 +35,16 @@ struct ClaimTests {
     _ limit: Int,
     from firstNumber: Int = 0,
     maxPayload: Int = 1_000,
-    mostBytes: Int = 1_000_000
+    mostBytes: Int = 1_000_000,
+    untriedFirst: Bool = false
   ) -> @Sendable (MessageQueue) async throws -> String {
     let request = ClaimRequest(
       life: .own,
       firstNumber: firstNumber,
       limit: limit,
       maxPayload: maxPayload,
-      mostBytes: mostBytes
+      mostBytes: mostBytes,
+      untriedFirst: untriedFirst
     )
     return { queue in
       let turn = try await queue.turn(settling: [], claiming: request)
@@ -265,6 +267,16 @@ struct ClaimTests {
       after: [
         "sms: w", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b", "{sms}:later: c@now-1m", "{sms}:turns: w@5f=2",
         "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What was tried already waits for what was not, where that is asked for",
+      before: [registered, "LPUSH sms w", "ZADD {sms}:later now-1m a"],
+      call: claim(2, untriedFirst: true),
+      answer: "00=w, 0 wait, due in 0m",
+      after: [
+        "{sms}:claimed:w@5f: 5f-0000000000=w", "{sms}:later: a@now-1m", "{sms}:turns: w@5f=1",
         "{sms}:workers: w@5f@now+1m",
       ]
     ),

@@ -25,6 +25,7 @@ struct RedisErrorTests {
     ("ERR wrong number of arguments for 'auth' command", .noUsers, .denied),
     ("DENIED Redis is running in protected mode because protected mode is enabled", .protectedMode, .denied),
     ("NOPERM this user has no permissions", .noRight, .denied),
+    ("ERR The user executing the script can't run this command or subcommand", .noRight, .denied),
     ("ERR DB index is out of range", .noDatabase, .denied),
     ("ERR invalid DB index", .noDatabase, .denied),
     ("ERR SELECT is not allowed in cluster mode", .noDatabase, .denied),

@@ -174,10 +174,23 @@ import Testing
       holds.append((pace.heldUntil ?? now) - now)
       now = pace.heldUntil ?? now
     }
-    #expect(holds == [1, 2, 4, 8, 16, 32, 60, 60].map { .seconds($0) })
+    #expect(holds == [1, 2, 4, 8, 10, 10, 10, 10].map { .seconds($0) })
     pace.accepted(begun: now, now: now)
     pace.throttled(begun: now, after: nil, now: now)
     #expect(pace.heldUntil == now + .seconds(1))
+  }
+
+  @Test("An idle worker is not rung for what it may begin already")
+  func idle() {
+    var now = ContinuousClock.now
+    var pace = Pace()
+    pace.throttled(begun: now, after: .milliseconds(10), now: now)
+    now += .seconds(5)
+    for _ in 0..<100 {
+      #expect(pace.allowance(now: now) > 0)
+      #expect(pace.next(now: now) == nil)
+      now += .milliseconds(1)
+    }
   }
 
   @Test("A minute without a throttle, and everything may be begun again")

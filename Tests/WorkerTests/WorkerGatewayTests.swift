@@ -112,6 +112,20 @@ import Testing
     #expect(worker.log.count("gateway-lost") == 0)
   }
 
+  @Test("A few messages that always fail, and look like an outage, do not keep the others from being tried")
+  func poisons() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    try await queue.push((0..<6).map { "poison-\($0)" })
+    let handler = TestHandler { $0.text.hasPrefix("poison") ? .retry(reason: "system_error", after: nil) : .sent }
+    let worker = RunningWorker([queue], on: server, handler) { $0.maxAttempts = 4 }
+    try await eventually("it looks lost") { worker.log.count("gateway-lost") == 1 }
+    try await queue.push((0..<20).map { "m-\($0)" })
+    try await eventually(within: .seconds(120), "the others are sent") { try await queue.counter("sent") == 20 }
+    await worker.stop()
+    #expect(worker.log.count("gateway-back") >= 1)
+  }
+
   @Test("What may have been sent is sent again, or with onUnknown hold lies among the dead letters")
   func unknown() async throws {
     for onUnknown in WorkerOptions.MayBeSent.allCases {

@@ -7,6 +7,7 @@
 --       4 most messages to claim, at most 500   5 how many crashes make a message a suspect
 --       6 1 when the worker may take a suspect: it has nothing in hand, and nothing else is on its way
 --       7 the greatest payload that the worker takes, bytes   8 most bytes to claim; one message may have more
+--       9 1 for what waits before what is due: that has been tried already
 -- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
 --       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
 --       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
@@ -85,7 +86,7 @@ while first + count < next_number and count < limit do
 end
 
 if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
-  if next_due and tonumber(next_due) <= now then
+  if next_due and tonumber(next_due) <= now and (waiting == 0 or ARGV[9] == '0') then
     -- In groups, because only an element that is here tells its size.
     local due, due_bytes, group = {}, 0, nil
     repeat
@@ -100,13 +101,18 @@ if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
     redis.call('ZREM', later, unpack(due))
     -- They go to the right end, the one due first outermost: they are older than what waits.
     for position = #due, 1, -1 do
-      waiting = redis.call('RPUSH', list, due[position])
+      local pushed = redis.pcall('RPUSH', list, due[position])
+      if type(pushed) == 'table' then
+        for left = position, 1, -1 do redis.call('ZADD', later, now, due[left]) end
+        return pushed
+      end
+      waiting = pushed
     end
     next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
   end
 
-  -- The oldest first. In groups, because only an element that is here tells its size: one alone, many more while those that
-  -- came were small, and one at a time among large ones.
+  -- The oldest first. In groups, because only an element that is here tells its size: one alone, four times as many while
+  -- those that came were small, and one at a time among large ones.
   local fields = {}
   local most, group_size = math.min(limit, waiting), 1
   local byte, format, call = string.byte, string.format, redis.call
@@ -138,11 +144,16 @@ if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
       elements[count] = #element > largest and without_payload(element) or element
       if count == most then break end
     end
-    group_size = bytes - before <= size * 4096 and 64 or 1
+    group_size = bytes - before <= size * 4096 and math.min(64, 4 * group_size) or 1
   end
   if count > 0 then
     redis.call('LTRIM', list, 0, -count - 1)
-    redis.call('HSET', claimed, unpack(fields))
+    -- Rights are looked at with each command. What may not get into the hash goes back to where it was.
+    local held = redis.pcall('HSET', claimed, unpack(fields))
+    if type(held) == 'table' then
+      for position = count, 1, -1 do redis.call('RPUSH', list, fields[2 * position]) end
+      return held
+    end
     redis.call('HSET', turns, life, first + count)
     waiting = waiting - count
   end

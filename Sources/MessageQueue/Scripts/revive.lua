@@ -18,10 +18,17 @@ redis.call('LLEN', wake)
 redis.call('ZCARD', dead)
 redis.call('HLEN', stats)
 
-local revived = 0
+local revived, refusal = 0, nil
 for base = 1, #ARGV, 2 do
+  local died = redis.call('ZSCORE', dead, ARGV[base])
   if redis.call('ZREM', dead, ARGV[base]) == 1 then
-    redis.call('LPUSH', list, ARGV[base + 1])
+    -- Rights are looked at with each command. What may not get into the queue stays where it was.
+    local pushed = redis.pcall('LPUSH', list, ARGV[base + 1])
+    if type(pushed) == 'table' then
+      redis.call('ZADD', dead, died, ARGV[base])
+      refusal = pushed
+      break
+    end
     revived = revived + 1
   end
 end
@@ -32,4 +39,4 @@ if revived > 0 then
     redis.call('LPUSH', wake, '1')
   end
 end
-return revived
+return refusal or revived

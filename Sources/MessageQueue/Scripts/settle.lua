@@ -48,25 +48,31 @@ for first = 4, 3 + sent, 1000 do
   count('sent', redis.call('HDEL', claimed, unpack(ARGV, first, math.min(first + 999, 3 + sent))))
 end
 
-local returned = false
+local counter = {
+  retry = 'retried', dead = 'dead_total', back = fenced and 'recovered' or 'returned', expired = 'expired',
+}
+local returned, refusal = false, nil
 for base = 4 + sent, #ARGV, 5 do
   local verb, id, delay, header, bytes = unpack(ARGV, base, base + 4)
   local stored = verb ~= 'expired' and redis.call('HGET', claimed, id)
   if redis.call('HDEL', claimed, id) == 1 then
     local element = stored and header .. string.sub(stored, #stored - tonumber(bytes) + 1)
+    local put = 1
     if verb == 'retry' then
-      redis.call('ZADD', later, now + delay, element)
-      count('retried', 1)
+      put = redis.pcall('ZADD', later, now + delay, element)
     elseif verb == 'dead' then
-      redis.call('ZADD', dead, now, element)
-      count('dead_total', 1)
+      put = redis.pcall('ZADD', dead, now, element)
     elseif verb == 'back' then
-      redis.call('RPUSH', list, element)
+      put = redis.pcall('RPUSH', list, element)
       returned = true
-      count(fenced and 'recovered' or 'returned', 1)
-    else
-      count('expired', 1)
     end
+    -- Rights are looked at with each command. What may not get where it belongs stays claimed.
+    if type(put) == 'table' then
+      redis.call('HSET', claimed, id, stored)
+      refusal = put
+      break
+    end
+    count(counter[verb], 1)
   end
 end
 
@@ -77,4 +83,4 @@ end
 if returned and redis.call('LLEN', wake) < 8 then
   redis.call('LPUSH', wake, '1')
 end
-return {1, settled}
+return refusal or {1, settled}

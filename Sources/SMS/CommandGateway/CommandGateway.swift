@@ -132,8 +132,8 @@ package final class CommandGateway: Gateway {
   }
 
   private func cancel(_ ref: UInt64) {
-    let completion = state.withLock { $0.ledger.cancel(ref) }
-    completion?(.failure(CancellationError()))
+    let (caller, wasHandedOver) = state.withLock { $0.ledger.cancel(ref) }
+    caller?(.failure(wasHandedOver ? CancellationError() : NotHandedOver()))
   }
 
   /// Wakes the thread. Under the lock, as the bell goes with the last state.

@@ -87,11 +87,15 @@ struct RequestLedger {
     line.append(ref)
   }
 
-  /// - Returns: the caller to tell, if it has not been told anything yet.
-  mutating func cancel(_ ref: UInt64) -> Completion? {
-    guard let request = requests[ref] else { return nil }
-    if case .waiting = request.place { requests[ref] = nil } else { requests[ref]?.completion = nil }
-    return request.completion
+  /// - Returns: the caller to tell, if it has not been told anything yet, and whether a life was handed the line.
+  mutating func cancel(_ ref: UInt64) -> (caller: Completion?, wasHandedOver: Bool) {
+    guard let request = requests[ref] else { return (nil, false) }
+    if case .waiting = request.place {
+      requests[ref] = nil
+      return (request.completion, false)
+    }
+    requests[ref]?.completion = nil
+    return (request.completion, true)
   }
 
   // MARK: Lines

@@ -85,7 +85,8 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
   private static func international(_ written: WrittenNumber, _ text: String) throws(MessageError) -> String {
     let digits = written.digits
     let number = "+" + String(decoding: digits, as: UTF8.self)
-    if written.zeroInBrackets == nil, isE164(number.utf8.span) { return number }
+    let isComplete = written.zeroInBrackets == nil && isE164(number.utf8.span)
+    if isComplete, NumberingPlan(ofNumber: digits[...]).map({ !repeatsCode(digits, $0) }) ?? true { return number }
     guard let plan = NumberingPlan(ofNumber: digits[...]) else {
       throw invalid(
         text,
@@ -100,6 +101,9 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
     guard written.zeroInBrackets == nil else {
       throw invalid(text, "it holds (0) where none belongs", "write it as it is dialled from abroad")
     }
+    guard !repeatsCode(digits, plan) else {
+      throw invalid(text, "it has its country code \(plan.code) twice", "write that once")
+    }
     guard CallingCode(of: digits).noZeroAt == 0 || digits[plan.codeLength] != UInt8(ascii: "0") else {
       throw invalid(
         text,
@@ -108,6 +112,14 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
       )
     }
     return number
+  }
+
+  /// Whether somebody has put + and the country code in front of a number that had its code already: no number as it is, and
+  /// one without the first of the two.
+  private static func repeatsCode(_ digits: [UInt8], _ plan: NumberingPlan) -> Bool {
+    let code = digits.prefix(plan.codeLength)
+    let rest = digits.dropFirst(plan.codeLength)
+    return rest.starts(with: code) && !plan.has(rest) && plan.has(rest.dropFirst(plan.codeLength))
   }
 
   private static func withoutPlus(

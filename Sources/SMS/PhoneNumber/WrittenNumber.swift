@@ -72,8 +72,9 @@ struct WrittenNumber {
         case "(", "（", "[", "［": .opening
         case ")", "）", "]", "］": .closing
         case ".", "．": .dot
-        // Beside those of the dashes' and spaces' categories: the minus sign, and the long vowel sign of Japanese keyboards.
-        case " ", "-", "/", "／", "\u{2212}", "\u{30FC}": .separator
+        // Beside those of the dashes' and spaces' categories: the minus sign, the long vowel sign of Japanese keyboards, and
+        // the tilde, where Russians wait for the dialling tone.
+        case " ", "-", "/", "／", "\u{2212}", "\u{30FC}", "~", "\u{223C}", "～": .separator
         // The soft hyphen, marks of the writing direction, what joins, the byte order mark. Without U+202E: it shows digits
         // in another order than they are in.
         case "\u{AD}", "\u{61C}", "\u{200B}"..."\u{200F}", "\u{202A}"..."\u{202D}", "\u{2060}"..."\u{2064}",

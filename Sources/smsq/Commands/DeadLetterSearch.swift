@@ -43,7 +43,7 @@ struct DeadLetterSearch {
       if letters.isEmpty { continue }
       for letter in letters where !missing.isEmpty {
         let found = selection.foundIDs(of: letter)
-        missing.removeAll(where: found.contains)
+        missing.removeAll { id in found.contains { $0.utf8.elementsEqual(id.utf8) } }
       }
       left -= letters.count
       pages.forget(try await body(letters))

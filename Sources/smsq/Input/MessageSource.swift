@@ -96,6 +96,7 @@ final class MessageSource: Sequence, IteratorProtocol {
       try beginning.checkLineEnds(name: name, format: self.format)
       if self.format == .csv {
         try beginning.checkIsNotJSON(name: name)
+        if beginning.isRecord { throw HeaderFault.data(needed: columns).error([]) }
         let reader = try CSVReader(lines: lines, separator: beginning.separator(for: columns))
         if let missing = columns.first(where: { !reader.columns.contains($0) }) {
           throw HeaderFault.missing(missing, needed: columns).error(reader.columns)

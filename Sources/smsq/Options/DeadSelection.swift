@@ -61,8 +61,11 @@ struct DeadSelection: ParsableArguments {
   /// The given ids that this letter has. It may have two, and logs name either: the producer's, and the one assigned at the
   /// first claim, which is all there is while the payload cannot be read.
   func foundIDs(of letter: DeadLetter) -> [String] {
-    let own = [PayloadGlimpse(letter.element.payload).id, letter.element.history.id]
-    return ids.filter(own.contains)
+    // By the byte, as Redis does: to Swift an ä is the same text as an a and its dots.
+    let own = [PayloadGlimpse(letter.element.payload).id, letter.element.history.id].compactMap {
+      $0.map { Array($0.utf8) }
+    }
+    return ids.filter { own.contains(Array($0.utf8)) }
   }
 
   /// - Parameter now: Redis' time, Unix ms.

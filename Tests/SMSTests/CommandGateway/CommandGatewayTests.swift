@@ -164,7 +164,7 @@ import Testing
     }
   }
 
-  @Test("Cancellation ends a wait at once, whether the program has the message or not")
+  @Test("Cancellation ends a wait at once, and says which messages the program never had")
   func cancellation() async throws {
     let script = """
       sys.stdin.readline()
@@ -180,7 +180,19 @@ import Testing
       let large = try TextMessage.sample(text: String(repeating: "x", count: 30_000))
       let waiting = (0..<10).map { _ in Task { try await gateway.send(large, attempt: 1) } }
       for task in waiting { task.cancel() }
-      for task in waiting { await #expect(throws: CancellationError.self) { try await task.value } }
+      var neverHad = 0
+      for task in waiting {
+        do {
+          _ = try await task.value
+          Issue.record("answered")
+        } catch is NotHandedOver {
+          neverHad += 1
+        } catch {
+          #expect(error is CancellationError)
+        }
+      }
+      // One may be in its pipe.
+      #expect(neverHad >= 9)
     }
   }
 

@@ -43,7 +43,7 @@ struct LedgerHistory {
     guard let life = pipes.keys.sorted().randomElement(using: &random) else { return begin() }
     switch Int.random(in: 0..<12, using: &random) {
     case 0, 1: submit()
-    case 2: tell([ledger.cancel(ref)].compactMap { $0 }, .cancelled)
+    case 2: tell([ledger.cancel(ref).caller].compactMap { $0 }, .cancelled)
     case 3: _ = books.forbidden.withLock { $0.insert(ref) }
     case 4, 5: handOver(to: life)
     case 6, 7: read(life)

@@ -91,12 +91,12 @@ import Testing
   func cancelled() {
     var ledger = RequestLedger()
     for ref in 1...3 { submit(UInt64(ref), to: &ledger) }
-    #expect(refs([ledger.cancel(2)].compactMap { $0 }) == [2])
-    #expect(ledger.cancel(2) == nil)
-    #expect(ledger.cancel(9) == nil)
+    #expect(refs([ledger.cancel(2).caller].compactMap { $0 }) == [2])
+    #expect(ledger.cancel(2).caller == nil)
+    #expect(ledger.cancel(9).caller == nil)
     #expect(handOver(&ledger) == "line 1\nline 3\n")
     #expect(!ledger.mustTakeBack(from: 1))
-    #expect(refs([ledger.cancel(1), ledger.cancel(3)].compactMap { $0 }) == [1, 3])
+    #expect(refs([ledger.cancel(1).caller, ledger.cancel(3).caller].compactMap { $0 }) == [1, 3])
     #expect(ledger.mustTakeBack(from: 1))
     guard case .open(let request) = ledger.answered(1, by: 1) else {
       Issue.record("it is not open")

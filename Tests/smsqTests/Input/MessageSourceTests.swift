@@ -126,6 +126,14 @@ struct MessageSourceTests {
     #expect(message.utf8.count < 300)
   }
 
+  @Test("A forgotten header is missed where no column is needed, too")
+  func forgottenHeaderOfAnything() throws {
+    #expect(throws: InputError.self) {
+      let text = "+8613800138000,Hello Anna\n+8613800138001,Hello Bob\n"
+      _ = try MessageSource(descriptor: temporaryDescriptor(text), name: "x.csv", columns: [])
+    }
+  }
+
   @Test("A CR that ends no line is left alone")
   func carriageReturns() throws {
     #expect(Array(try source("{\"to\":\"+1\",\r\"text\":\"x\"}", name: "x.jsonl")).count == 1)
