@@ -71,7 +71,9 @@ final class Dispatcher: Sendable {
   private func dispatch(_ message: ClaimedMessage, _ claims: Claims) async {
     let mayBegin = claims.lease.holds && !Task.isCancelled
     let handled = mayBegin ? await handler.handle(message, during: claims.tenure) : nil
-    let verdict = watch.note(handled, begun: claims.claimedAt)
+    // Nearly all are sent while nobody watches: that must not cost more than a look.
+    let isPlain = if let handled, case .sent = handled.outcome { !watch.isAttentive } else { false }
+    let verdict = isPlain ? GatewayWatch.Verdict() : watch.note(handled, begun: claims.claimedAt)
     let finished = Finished(
       settlement: settlement(of: message, handled, verdict),
       lease: claims.lease,
@@ -105,10 +107,7 @@ final class Dispatcher: Sendable {
     _ handled: HandledMessage?,
     _ verdict: GatewayWatch.Verdict
   ) -> Settlement {
-    guard let handled, handled.outcome != .notStarted else {
-      if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
-      return Settlement(claimID: message.claimID, .back(message.element()))
-    }
+    guard let handled else { return untouched(message) }
 
     func fields() -> LogFields {
       var fields = LogFields()
@@ -143,7 +142,10 @@ final class Dispatcher: Sendable {
     case .refused(let reason), .invalid(let reason):
       return bury(message, reason, failures: 0, fields())
 
-    case .notStarted, .unfinished:
+    case .notStarted:
+      return untouched(message)
+
+    case .unfinished:
       givenBack.add(1, ordering: .relaxed)
       if options.afterCrash == .hold || options.onUnknown == .hold {
         return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
@@ -151,6 +153,11 @@ final class Dispatcher: Sendable {
       logger.warning("given-back", metadata: fields().metadata)
       return Settlement(claimID: message.claimID, .back(message.element()))
     }
+  }
+
+  private func untouched(_ message: ClaimedMessage) -> Settlement {
+    if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
+    return Settlement(claimID: message.claimID, .back(message.element()))
   }
 
   private func retry(

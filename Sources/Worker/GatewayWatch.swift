@@ -47,8 +47,7 @@ package final class GatewayWatch: Sendable {
   private let logger: Logger
   private let startFields: Logger.Metadata
   private let state = Mutex(State())
-  /// False while the gateway takes everything and nothing has failed.
-  private let isAttentive = Atomic(false)
+  private let attention = Atomic(false)
 
   private let longestBackoff: Duration
 
@@ -62,9 +61,12 @@ package final class GatewayWatch: Sendable {
     self.startFields = startFields
   }
 
+  /// False while the gateway takes everything and nothing has failed.
+  var isAttentive: Bool { attention.load(ordering: .relaxed) }
+
   /// How many messages may be begun now.
   func allowance() -> Int {
-    guard isAttentive.load(ordering: .relaxed) else { return .max }
+    guard isAttentive else { return .max }
     let now = ContinuousClock.now
     let (allowance, isOver) = locked { state in
       let allowance = state.allowance(now: now)
@@ -78,7 +80,7 @@ package final class GatewayWatch: Sendable {
 
   /// Takes the right to begin one message, where it may be begun now.
   package func beginsOne() -> Bool {
-    guard isAttentive.load(ordering: .relaxed) else { return true }
+    guard isAttentive else { return true }
     let now = ContinuousClock.now
     return locked { state in
       guard state.allowance(now: now) > 0 else { return false }
@@ -90,14 +92,14 @@ package final class GatewayWatch: Sendable {
 
   /// Whether the next message is to find out if the gateway is back. One that was not tried yet tells more: those that were may
   /// have failed by themselves, and would be the probes for ever.
-  var isProbing: Bool { isAttentive.load(ordering: .relaxed) && isLost }
+  var isProbing: Bool { isAttentive && isLost }
 
   /// Whether every try fails at present, whatever the message.
   package var isLost: Bool { state.withLock { $0.health.isLost } }
 
   /// Messages were begun.
   func began(_ count: Int) {
-    guard isAttentive.load(ordering: .relaxed) else { return }
+    guard isAttentive else { return }
     state.withLock { state in
       state.pace.began(count)
       state.health.began(count)
@@ -106,7 +108,7 @@ package final class GatewayWatch: Sendable {
 
   /// When to ask again, where less may be begun now than is wanted; nil where nothing is held back.
   package func next() -> Instant? {
-    guard isAttentive.load(ordering: .relaxed) else { return nil }
+    guard isAttentive else { return nil }
     let now = ContinuousClock.now
     return state.withLock { state in
       // Where a probe is under way, its answer is the next to come, and that wakes the loop by itself.
@@ -123,12 +125,12 @@ package final class GatewayWatch: Sendable {
   package func note(_ handled: HandledMessage?, begun: Instant) -> Verdict {
     switch handled?.outcome {
     case .sent, .refused:
-      if isAttentive.load(ordering: .relaxed), let handled { answered(handled.id, begun) }
+      if isAttentive, let handled { answered(handled.id, begun) }
       return Verdict()
     case .throttled(let reason, let after): return throttled(handled?.id ?? "", reason, after, begun)
     case .retry(let reason, _), .unknown(let reason): return failed(handled?.id ?? "", reason, begun)
     case .expired, .invalid, .notStarted, .unfinished, nil:
-      if isAttentive.load(ordering: .relaxed) {
+      if isAttentive {
         state.withLock { $0.health.wasNotTried(begun: begun, now: .now) }
       }
       return Verdict()
@@ -190,7 +192,7 @@ package final class GatewayWatch: Sendable {
     state.withLock { state in
       let result = body(&state)
       if state.pace.isOpen && !state.health.isLost { state.putOff = [:] }
-      isAttentive.store(!state.pace.isOpen || !state.health.isWell, ordering: .relaxed)
+      attention.store(!state.pace.isOpen || !state.health.isWell, ordering: .relaxed)
       return result
     }
   }

@@ -18,8 +18,8 @@ package protocol MessageHandler: Sendable {
   func describe(_ message: ClaimedMessage) -> Logger.Metadata
 }
 
-/// For how long a claimed message may be handled.
-package struct Tenure: Sendable {
+/// For how long a claimed message may be handled. An object, because each of them carries it along.
+package final class Tenure: Sendable {
   /// False once the claim may be another worker's: the lease has ended.
   package let holds: @Sendable () -> Bool
   /// The present by the Redis server's clock, in Unix milliseconds. A worker host's own clock may jump, so whatever expires
