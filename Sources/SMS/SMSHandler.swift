@@ -49,7 +49,7 @@ package struct SMSHandler: MessageHandler {
         $0.append("code", "\(error.code)")
       }
     }
-    if message.hasExpired(at: tenure.now) { return expired(message) }
+    if message.expiresAt != nil, message.hasExpired(at: tenure.now) { return expired(message) }
 
     let start = ContinuousClock.now
     let outcome: Outcome

@@ -110,12 +110,14 @@ extension Worker {
   /// As many outcomes as one turn settles.
   private func settledNext(_ session: QueueSession) -> [Finished] {
     var bytes = 0
-    let next = session.unsettled.prefix(Self.mostSettledPerTurn)
-    let end = next.indices.first { index in
-      bytes += next[index].settlement.verb.movedBytes
-      return bytes > MessageQueue.mostBytesPerCall && index > 0
+    let most = min(session.unsettled.count, Self.mostSettledPerTurn)
+    for index in 0..<most {
+      // Nearly all are, and move nothing.
+      if case .sent = session.unsettled[index].settlement.verb { continue }
+      bytes += session.unsettled[index].settlement.verb.movedBytes
+      if bytes > MessageQueue.mostBytesPerCall && index > 0 { return Array(session.unsettled[..<index]) }
     }
-    return Array(next[..<(end ?? next.endIndex)])
+    return Array(session.unsettled[..<most])
   }
 
   /// A request for as much as there is room for, and no more than `most`.

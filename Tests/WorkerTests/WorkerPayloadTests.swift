@@ -57,7 +57,7 @@ import Testing
     #expect(try await queue.queue.inspect().claimed == 5)
     try await queue.run("ZADD {sms}:workers 1 \(gone.id)")
     let handler = TestHandler()
-    let worker = RunningWorker([queue], on: server, handler) { ($0.lease, $0.maxPayload) = (.seconds(1), 1 << 20) }
+    let worker = RunningWorker([queue], on: server, handler) { ($0.lease, $0.maxPayload) = (.seconds(4), 1 << 20) }
     try await queue.drained()
     await worker.stop()
     #expect(handler.handled == payloads)
