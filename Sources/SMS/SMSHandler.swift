@@ -49,6 +49,7 @@ package struct SMSHandler: MessageHandler {
         $0.append("code", "\(error.code)")
       }
     }
+    // Most never expire: for them not even the clock is fetched.
     if message.expiresAt != nil, message.hasExpired(at: tenure.now) { return expired(message) }
 
     let start = ContinuousClock.now
