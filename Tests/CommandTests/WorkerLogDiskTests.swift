@@ -51,8 +51,11 @@ struct WorkerLogDiskTests {
       }
     }
 
-    /// As they stand in the file, the last one perhaps torn.
-    var rawLines: [Substring] { ((try? String(contentsOfFile: log, encoding: .utf8)) ?? "").split(separator: "\n") }
+    /// As they stand in the file, the last one perhaps torn, in the middle of a character even.
+    var rawLines: [Substring] {
+      let bytes = (try? Data(contentsOf: URL(fileURLWithPath: log))) ?? Data()
+      return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    }
     var lines: [LogLine] { rawLines.compactMap { LogLine(String($0)) } }
   }
 
