@@ -177,7 +177,8 @@ import Testing
       sending.cancel()
       await #expect(throws: CancellationError.self) { try await sending.value }
 
-      let large = try TextMessage.sample(text: String(repeating: "x", count: 30_000))
+      // As long as a text can be: a pipe holds one of them and a part of the next.
+      let large = try TextMessage.sample(text: String(repeating: "x", count: 39_000))
       let waiting = (0..<10).map { _ in Task { try await gateway.send(large, attempt: 1) } }
       for task in waiting { task.cancel() }
       var neverHad = 0
@@ -191,8 +192,7 @@ import Testing
           #expect(error is CancellationError)
         }
       }
-      // One may be in its pipe.
-      #expect(neverHad >= 9)
+      #expect(neverHad >= 8)
     }
   }
 
