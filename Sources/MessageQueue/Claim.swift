@@ -60,8 +60,10 @@ package struct ClaimAnswer: Sendable, Equatable {
   package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
   package var expired: WorkerLife?
-  /// This life is the one of all that may wait at ``WaitingPlace/messages``.
+  /// This life is the one of all that sees to plain pushes: ``MessageQueue/ringAtPush(atMost:hasRung:mayConnect:)``.
   package var isListener: Bool
+  /// No other life is known.
+  package var isAlone: Bool
 
   /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
   package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
@@ -109,7 +111,8 @@ extension MessageQueue {
       paused: head[4].integer == 1,
       isBlocked: head[5].integer == 1,
       expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) },
-      isListener: head[7].integer == 1
+      isListener: head[7].integer != 0,
+      isAlone: head[7].integer == 2
     )
   }
 }

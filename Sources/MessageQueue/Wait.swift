@@ -1,40 +1,31 @@
 import RedisClient
 
-/// Where a worker waits for messages. Neither takes one: that is for ``ClaimRequest``.
-package enum WaitingPlace: Sendable {
-  /// At the wake list: ends with a ring, which wakes one of all that wait here. A token carries nothing, so one that is
-  /// lost, with a worker or a connection, costs the time-out and no message.
-  case bell
-  /// At the list itself: ends with any push, also of one that does not ring, and at once while messages wait. All who wait
-  /// here are woken. BLMOVE moves the oldest message to where it is.
-  case messages
-}
-
+// How a worker waits for messages without taking one: that is for ``ClaimRequest``. It blocks at the wake list, the bell. A
+// token in there carries nothing, so one that is lost, with a worker or a connection, costs the time-out and no message.
 extension MessageQueue {
-  /// Blocks until something comes or the time is over.
+  /// Blocks until the bell rings, which wakes one of all that wait here, or the time is over.
   ///
   /// ``RedisConnection/interrupt()`` cuts the wait short.
   ///
   /// - Parameter timeout: more than 0, because 0 means for ever to Redis; fractions need Redis 6.0.
-  /// - Returns: true when something came.
-  /// - Throws: ``RedisError``. ``WaitingPlace/messages`` is refused by Redis before 6.2 and by one that is full.
-  package func wait(at place: WaitingPlace, atMost timeout: Duration) async throws(RedisError) -> Bool {
-    try await connection.run(wait(at: place, timeout), blocking: timeout) != .null
+  /// - Returns: true when the bell rang.
+  /// - Throws: ``RedisError``.
+  package func wait(atMost timeout: Duration) async throws(RedisError) -> Bool {
+    try await connection.run(RedisCommand("BLPOP", keys.wake, Self.seconds(timeout)), blocking: timeout) != .null
   }
 
-  /// Blocks until something comes or the time is over, and claims in that moment, without a round trip in between: Redis
+  /// Blocks until the bell rings or the time is over, and claims in that moment, without a round trip in between: Redis
   /// keeps the claim, which came behind the blocking command, until that is over.
   ///
   /// - Returns: `claimed` is nil when the life is not registered any more. `refusal` is what Redis said to the wait, if
   ///   that was an error; it claims all the same.
   /// - Throws: ``RedisError``: what was claimed is not known, and the request is to be repeated.
   package func wait(
-    at place: WaitingPlace,
     atMost timeout: Duration,
     claiming request: ClaimRequest
   ) async throws(RedisError) -> (refusal: RedisError?, claimed: ClaimAnswer?) {
     let (rang, reply) = try await connection.run(
-      wait(at: place, timeout),
+      RedisCommand("BLPOP", keys.wake, Self.seconds(timeout)),
       blocking: timeout,
       then: claimCall(request)
     )
@@ -42,13 +33,42 @@ extension MessageQueue {
     return (refusal, try claimAnswer(reply, to: request))
   }
 
-  private func wait(at place: WaitingPlace, _ timeout: Duration) -> RedisCommand {
-    let milliseconds = max(1, timeout.milliseconds)
-    let seconds = "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())"
-    return switch place {
-    case .bell: RedisCommand("BLPOP", keys.wake, seconds)
-    case .messages: RedisCommand("BLMOVE", keys.list, keys.list, "RIGHT", "RIGHT", seconds)
+  /// Has Redis itself ring the bell at the next push to the list, also at one that does not ring, and at once if messages
+  /// wait. Returns without waiting for that; does nothing while the last call holds. For a connection that is used for
+  /// nothing else.
+  ///
+  /// BLMOVE moves the oldest message to where it is: it takes none, and ends with any push. The ring stands behind it in the
+  /// same pipeline, as a claim stands behind a wait, so that Redis carries it out in the moment of the push. It rings when
+  /// the time is over, too, or BLMOVE is refused, for nothing; the bell holds eight tokens at most, as it does for scripts.
+  ///
+  /// - Parameters:
+  ///   - timeout: for how long it holds.
+  ///   - hasRung: whether the last call is over, because messages were taken since: its answers are given a moment then. They
+  ///     left Redis when the messages did, on a connection that may be a little slower.
+  ///   - mayConnect: false to do nothing where that would take a new connection.
+  /// - Throws: ``RedisError``: what Redis said to the last call, which is how a refusal by Redis before 6.2, by one that is
+  ///   full or by an ACL is learned; or what kept this one from being sent.
+  package func ringAtPush(atMost timeout: Duration, hasRung: Bool, mayConnect: Bool) async throws(RedisError) {
+    do throws(RedisError) {
+      guard let replies = try await connection.arrived(within: hasRung ? .milliseconds(5) : .zero) else { return }
+      for case .error(let error) in replies { throw error }
+    } catch {
+      // That connection is closed: another one may hold.
+      guard error.treatment == .reconnect, error.code != .interrupted else { throw error }
     }
+    let isOpen = await connection.isOpen
+    guard isOpen || mayConnect else { return }
+    let pipeline = [
+      RedisCommand("BLMOVE", keys.list, keys.list, "RIGHT", "RIGHT", Self.seconds(timeout)),
+      RedisCommand("LPUSH", keys.wake, "1"),
+      RedisCommand("LTRIM", keys.wake, "0", "7"),
+    ]
+    try await connection.send(pipeline, blocking: timeout)
+  }
+
+  private static func seconds(_ timeout: Duration) -> String {
+    let milliseconds = max(1, timeout.milliseconds)
+    return "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())"
   }
 }
 

@@ -27,6 +27,14 @@ final class GuardedSocket: Sendable {
     state.withLock { $0.descriptor = nil }
   }
 
+  /// Whether a read would not block: something has come, or the connection is at its end.
+  ///
+  /// - Parameter patience: how long to wait for that; whole milliseconds count.
+  static func isReadable(_ descriptor: Int32, within patience: Duration) -> Bool {
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&request, 1, Int32(clamping: Int64(patience / .milliseconds(1)))) > 0
+  }
+
   /// Wakes a blocked read at once; it sees the end of the stream.
   func interrupt() {
     state.withLock { state in

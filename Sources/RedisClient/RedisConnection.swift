@@ -39,6 +39,8 @@ package actor RedisConnection {
   /// How long the connection waits for an answer now.
   private var patience = Duration.zero
   private let socket = GuardedSocket()
+  /// What was sent by ``send(_:blocking:)`` and is not answered yet.
+  private var unanswered: Unanswered?
   /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection.
   private var shas: [String: RedisReply] = [:]
 
@@ -87,6 +89,63 @@ package actor RedisConnection {
       return try Self.replies(pipeline.count, from: context)
     }
   }
+
+  /// Sends commands and returns without their replies, which ``arrived(within:)`` has when they are here: a connection on which
+  /// that is done is used for nothing else.
+  ///
+  /// - Parameter blocking: for how long Redis may keep the answers back because it was asked to.
+  /// - Throws: ``RedisError``; any of the commands may have been carried out then.
+  package func send(_ pipeline: [RedisCommand], blocking: Duration = .zero) throws(RedisError) {
+    precondition(unanswered == nil, "the last ones were not answered")
+    _ = try exchange { context throws(RedisError) in
+      for command in pipeline { try Self.append(command, to: context) }
+      try Self.flush(context)
+      return []
+    }
+    unanswered = Unanswered(count: pipeline.count, until: .now + blocking + options.replyTimeout)
+  }
+
+  /// Reads what is here of the replies to ``send(_:blocking:)``.
+  ///
+  /// - Parameter patience: how long to wait where nothing more is here; whole milliseconds count.
+  /// - Returns: all of them, error replies in their places, or nil while some are missing. Empty when none are expected.
+  /// - Throws: ``RedisError`` when the connection is lost, or an answer overdue; any of the commands may have been carried out.
+  package func arrived(within patience: Duration = .zero) throws(RedisError) -> [RedisReply]? {
+    guard let context, var unanswered else { return [] }
+    do throws(RedisError) {
+      while unanswered.replies.count < unanswered.count {
+        var raw: UnsafeMutableRawPointer?
+        guard redisGetReplyFromReader(context, &raw) == REDIS_OK else { throw RedisError(failed: context) }
+        if let raw {
+          unanswered.replies.append(RedisReply(raw.assumingMemoryBound(to: redisReply.self)))
+          freeReplyObject(raw)
+        } else if GuardedSocket.isReadable(chiredis_descriptor(context), within: patience) {
+          guard redisBufferRead(context) == REDIS_OK else { throw RedisError(failed: context) }
+        } else if ContinuousClock.now > unanswered.until {
+          throw RedisError(code: .timedOut, message: "no answer in time", hiredisCode: REDIS_ERR_IO)
+        } else {
+          self.unanswered = unanswered
+          return nil
+        }
+      }
+    } catch {
+      throw closed(by: error)
+    }
+    self.unanswered = nil
+    for case .error(let error) in unanswered.replies where error.treatment == .reconnect { close() }
+    return unanswered.replies
+  }
+
+  private struct Unanswered {
+    /// How many replies there are to be.
+    let count: Int
+    /// After this they are overdue.
+    let until: ContinuousClock.Instant
+    var replies: [RedisReply] = []
+  }
+
+  /// Whether there is a connection, as far as is known without asking.
+  package var isOpen: Bool { context != nil }
 
   /// Calls scripts in one round trip and returns their replies, error replies in their places.
   ///
@@ -162,6 +221,7 @@ package actor RedisConnection {
     socket.clear()
     if let context { redisFree(context) }
     context = nil
+    unanswered = nil
   }
 
   /// Cuts a blocking call short from any thread, with ``RedisError/Code/interrupted``, and refuses all later ones.
@@ -188,12 +248,19 @@ package actor RedisConnection {
       }
       return replies
     } catch {
-      close()
-      if socket.isInterrupted {
-        throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
-      }
-      throw RedisError(code: error.code, message: "\(endpoint): \(error.message)", hiredisCode: error.hiredisCode)
+      throw closed(by: error)
     }
+  }
+
+  /// Ends a connection that can no longer be trusted.
+  ///
+  /// - Returns: what is to be said of it.
+  private func closed(by error: RedisError) -> RedisError {
+    close()
+    if socket.isInterrupted {
+      return RedisError(code: .interrupted, message: "the connection was closed on purpose")
+    }
+    return RedisError(code: error.code, message: "\(endpoint): \(error.message)", hiredisCode: error.hiredisCode)
   }
 
   private func setPatience(_ patience: Duration, on context: UnsafeMutablePointer<redisContext>) {

@@ -10,7 +10,10 @@ final class QueueSession {
   /// The same queue on a connection that shares the loop's thread, for waits in which the loop has nothing else to do. Nil
   /// where there are several queues: it cannot wait for all of them.
   let idleBell: MessageQueue?
-  /// The connections of the two, which are in use for waits alone, and may be interrupted.
+  /// The same queue on a connection by which Redis is asked to ring for plain pushes. It shares the loop's thread: nobody
+  /// waits for its answers.
+  let ringer: MessageQueue
+  /// The connections of these, which are in use for waits alone, and may be interrupted.
   let waits: [RedisConnection]
   /// What handlers have finished with and the loop has not yet taken.
   let finished = FinishedBox()
@@ -26,8 +29,12 @@ final class QueueSession {
   var blockedSince: ContinuousClock.Instant?
   /// True while the bell is listened for.
   var isListening = false
-  /// As of the last claim nothing waited, and this life is the queue's listener: see `Worker.place`.
-  var isListener = false
+  /// Before its next wait this life is to see to it that plain pushes ring: see `Worker.seeToPlainPushes`.
+  var mustAskForRing = false
+  /// Messages were taken since it last did: what it asked for then is over.
+  var hasTaken = false
+  /// As of the last claim no other life works on this queue.
+  var isAlone = false
   /// The claim that was sent behind the bell and is not answered yet.
   var claimBehindBell: ClaimRequest?
   /// When a turn of this life last succeeded: what its health means.
@@ -66,8 +73,8 @@ final class QueueSession {
   var retryAt: ContinuousClock.Instant
   /// After a wait that failed: no other before this.
   var listenAt: ContinuousClock.Instant
-  /// After a refusal: no wait at the messages themselves before this.
-  var listenAtMessagesFrom: ContinuousClock.Instant
+  /// After a refusal: Redis is not asked to ring for plain pushes before this.
+  var ringerAt: ContinuousClock.Instant
   var trouble = Outage()
 
   struct Turn {
@@ -101,10 +108,17 @@ final class QueueSession {
     bell = MessageQueue(name, on: bellConnection)
     let idleConnection = loopMayBlock ? RedisConnection(besides: commands, options: waitOptions) : nil
     idleBell = idleConnection.map { MessageQueue(name, on: $0) }
-    waits = [bellConnection, idleConnection].compactMap(\.self)
+    // Within the loop's own time, which must be enough for renewals: see `Worker.seeToPlainPushes`.
+    let ringerTimeout = max(.milliseconds(50), min(.seconds(1), options.lease / 24))
+    let ringerConnection = RedisConnection(
+      besides: commands,
+      options: .init(name: "smsq-ring-\(name)", connectTimeout: ringerTimeout, replyTimeout: ringerTimeout)
+    )
+    ringer = MessageQueue(name, on: ringerConnection)
+    waits = [bellConnection, idleConnection, ringerConnection].compactMap(\.self)
     let now = ContinuousClock.now
     (renewAt, renewedAt, takeOverAt, retryAt, dropAt) = (now, now, now, now, now)
-    (listenAt, listenAtMessagesFrom) = (now, now)
+    (listenAt, ringerAt) = (now, now)
   }
 }
 

@@ -149,7 +149,13 @@ extension Worker {
       control.ring()
     }
     session.lastTurn = .now
-    session.isListener = claimed.isListener && claimed.waiting == 0
+    if !claimed.messages.isEmpty || !claimed.tooLarge.isEmpty { session.hasTaken = true }
+    if claimed.waiting > 0 {
+      session.mustAskForRing = false
+    } else if claimed.isListener || session.hasTaken {
+      session.mustAskForRing = true
+    }
+    session.isAlone = claimed.isAlone
     if request.limit > 0 {
       session.blockedSince = claimed.isBlocked ? session.blockedSince ?? .now : nil
       if claimed.messages.count == request.limit || claimed.isBlocked || claimed.isCutShort {

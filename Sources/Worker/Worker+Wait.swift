@@ -1,8 +1,8 @@
 import MessageQueue
 import RedisClient
 
-// How a worker with nothing to do learns that there is something: it blocks in Redis, at the queue's bell or at its
-// messages, on a connection of its own.
+// How a worker with nothing to do learns that there is something: it blocks in Redis, at the queue's bell, on a connection
+// of its own. Another connection has Redis itself ring the bell for pushes that do not.
 //
 // A worker with empty hands sends its next claim right behind that. Redis carries it out in the moment in which the wait
 // is over, and the messages come with it: they need no second round trip. Such a claim is one like any other: it has the
@@ -10,8 +10,9 @@ import RedisClient
 // queue, and what it may bring is kept free.
 extension Worker {
   /// Has the bell listened for beside the loop, unless the loop may do so itself.
-  func listen(_ session: QueueSession) {
+  func listen(_ session: QueueSession) async {
     guard mayListen(session), !mayBlock(session) else { return }
+    await seeToPlainPushes(session)
     let wait = beginWait(session)
     Task { await listen(session, on: session.bell, atMost: wait) }
   }
@@ -29,8 +30,40 @@ extension Worker {
     guard let session = sessions.first, let bell = session.idleBell, mayBlock(session) else {
       return await control.bell.heard()
     }
+    await seeToPlainPushes(session)
     await listen(session, on: bell, atMost: beginWait(session))
   }
+
+  /// Has Redis ring for the next push that does not ring itself, unless it was asked to and that holds.
+  ///
+  /// Only while none were left in the queue as of the last claim: else Redis would ring at once, over and over where they
+  /// cannot be claimed, because the queue is paused for one. And by few workers, because each has somebody woken by a push:
+  /// by the one whose lease ends first, and by one that took the last message, for the other may be asleep in its wait.
+  private func seeToPlainPushes(_ session: QueueSession) async {
+    let now = ContinuousClock.now
+    guard session.mustAskForRing, now >= session.ringerAt else { return }
+    session.mustAskForRing = false
+    let hasTaken = session.hasTaken
+    session.hasTaken = false
+    let untilRenewal = max(.zero, session.renewAt - now)
+    // The part passes on with a renewal. The next one takes it within a wake time-out.
+    let holds = session.isAlone ? Self.longestRinger : untilRenewal + min(options.wakeTimeout, Self.longestRinger)
+    do throws(RedisError) {
+      // A new connection must not make the renewal late.
+      try await session.ringer.ringAtPush(
+        atMost: holds,
+        hasRung: hasTaken,
+        mayConnect: untilRenewal > options.lease / 6
+      )
+    } catch {
+      // A Redis that is full, or too old, or does not let us. Those who ring are still heard.
+      session.ringerAt = .now + Self.pauseAfterRefusal
+    }
+  }
+
+  /// Where no other worker is to take over. It ends with a ring for nothing, so not often; and a connection that is dead
+  /// without a sign is known for it after that.
+  private static var longestRinger: Duration { .seconds(120) }
 
   /// Not with full hands: wake tokens are for idle workers.
   private func mayListen(_ session: QueueSession) -> Bool {
@@ -69,21 +102,14 @@ extension Worker {
   }
 
   private static var pauseAfterError: Duration { .milliseconds(250) }
-  /// How long a worker does without a wait that Redis has refused: the next one may be granted.
+  /// How long a worker does without rings for plain pushes, which Redis has refused: the next time they may be granted.
   private static var pauseAfterRefusal: Duration { .seconds(10) }
-
-  /// Where to wait. At the messages only while none were left there: else the wait ends at once, over and over where they
-  /// cannot be claimed, because the queue is paused for one. And one worker alone, because a push wakes all who wait there.
-  private func place(_ session: QueueSession) -> WaitingPlace {
-    session.isListener && ContinuousClock.now >= session.listenAtMessagesFrom ? .messages : .bell
-  }
 
   private func listen(_ session: QueueSession, on queue: MessageQueue, atMost timeout: Duration) async {
     let request = session.claimBehindBell
-    let place = place(session)
     do throws(RedisError) {
       if let request {
-        let (refusal, claimed) = try await queue.wait(at: place, atMost: timeout, claiming: request)
+        let (refusal, claimed) = try await queue.wait(atMost: timeout, claiming: request)
         session.claimBehindBell = nil
         // What an older life has claimed was never started, and is another worker's now.
         if request.life == session.life {
@@ -91,7 +117,7 @@ extension Worker {
         }
         if let refusal { throw refusal }
       } else {
-        _ = try await queue.wait(at: place, atMost: timeout)
+        _ = try await queue.wait(atMost: timeout)
         session.mayHaveMessages = true
       }
     } catch {
@@ -101,15 +127,10 @@ extension Worker {
         session.unanswered = QueueSession.Turn(settling: [], request: request, isRepeat: true)
       }
       session.claimBehindBell = nil
-      if place == .messages, ![.wait, .reconnect].contains(error.treatment) {
-        // A Redis that is full, or too old, or does not let us. Those who ring are still heard.
-        session.listenAtMessagesFrom = .now + Self.pauseAfterRefusal
-      } else {
-        // An error comes back at once; without a pause this would spin.
-        let pause = min(timeout, Self.pauseAfterError)
-        session.listenAt = .now + pause
-        ring(after: pause)
-      }
+      // An error comes back at once; without a pause this would spin.
+      let pause = min(timeout, Self.pauseAfterError)
+      session.listenAt = .now + pause
+      ring(after: pause)
     }
     session.isListening = false
     control.ring()

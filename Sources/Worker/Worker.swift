@@ -152,7 +152,7 @@ package actor Worker {
     try await checkSafety()
     try await takeTurn(session)
     try await recover(session)
-    listen(session)
+    await listen(session)
     try await dropSurplus(session)
     if session.lostOutcomes > 0 {
       try await session.queue.count(lost: session.lostOutcomes)

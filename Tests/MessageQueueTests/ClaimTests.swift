@@ -8,7 +8,9 @@ struct ClaimTests {
   @Test("Claim", arguments: taking + sizes + due + standing + repeated + late + ringing + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
-  @Test("One life listens at the list: of those whose lease holds, the one whose ends first")
+  @Test(
+    "One life listens at the list: of those whose lease holds, the one whose ends first; and one that is alone is told"
+  )
   func listener() async throws {
     let test = TestQueue(on: try await .shared())
     func listens() async throws -> [Bool?] {
@@ -29,6 +31,15 @@ struct ClaimTests {
     #expect(try await listens() == [true, nil])
     try await test.run("ZADD {sms}:workers now-1m w@5f now-1m v@0a")
     #expect(try await listens() == [false, false])
+    func isAlone() async throws -> Bool? {
+      let request = ClaimRequest(life: .own, firstNumber: 0, limit: 1)
+      let claimed = try await test.queue.turn(settling: [], claiming: request).claimed
+      return claimed.map { $0.isListener && $0.isAlone }
+    }
+    try await test.run("ZADD {sms}:workers now+1m w@5f")
+    #expect(try await isAlone() == false)
+    try await test.run("ZREM {sms}:workers v@0a")
+    #expect(try await isAlone() == true)
   }
 
   private static func claim(
@@ -95,7 +106,7 @@ struct ClaimTests {
       answer: "ff=a 00=b, 1 wait; 01=c, 0 wait",
       after: [
         "{sms}:claimed:w@5f: 5f-10000000000=b 5f-10000000001=c 5f-ffffffffff=a", "{sms}:turns: w@5f=time",
-        "{sms}:wake: 1", "{sms}:workers: w@5f@now+1m",
+        "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase("An empty queue gives nothing", before: [registered], call: claim(5), answer: "0 wait"),
@@ -404,6 +415,20 @@ struct ClaimTests {
 
   static let ringing: [ScriptCase] = [
     ScriptCase(
+      "A claim that leaves no messages leaves no tokens either, however many there were",
+      before: [registered, "LPUSH sms a", "LPUSH {sms}:wake 1 1 1 1 1 1 1 1 1 1"],
+      call: claim(1),
+      answer: "00=a, 0 wait",
+      after: ["{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:turns: w@5f=1", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A claim of no messages leaves a token for those who may have what waits",
+      before: [registered, "LPUSH sms a", "LPUSH {sms}:wake 1"],
+      call: claim(0),
+      answer: "1 wait",
+      after: ["sms: a", "{sms}:wake: 1 1", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
       "Eight wake tokens are enough",
       before: [registered, "LPUSH sms a b", "LPUSH {sms}:wake 1 1 1 1 1 1 1 1"],
       call: claim(1),
@@ -412,7 +437,7 @@ struct ClaimTests {
         "sms: b", "{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:turns: w@5f=1", "{sms}:wake: 1 1 1 1 1 1 1 1",
         "{sms}:workers: w@5f@now+1m",
       ]
-    )
+    ),
   ]
 
   static let refused: [ScriptCase] =

@@ -140,6 +140,55 @@ struct RedisConnectionTests {
     #expect(try await failure(of: redis, wait).code == .timedOut)
   }
 
+  @Test("Replies that nobody waits for are read when all are here, large ones too, and time and again")
+  func unawaited() async throws {
+    let server = try await RedisServer()
+    let (redis, other) = (server.connection(), server.connection())
+    let large = [UInt8](repeating: 7, count: 3_000_000)
+    #expect(try await redis.arrived() == [])
+    for _ in 0..<3 {
+      try await redis.send(
+        [RedisCommand("BLPOP", "list", "100"), RedisCommand("ECHO", "behind"), RedisCommand("WHAT")],
+        blocking: .seconds(100)
+      )
+      #expect(try await redis.arrived() == nil)
+      var push = RedisCommand("LPUSH", "list")
+      push.append(large)
+      _ = try await other.run(push)
+      var replies: [RedisReply]?
+      try await eventually("all are here") {
+        replies = try await redis.arrived()
+        return replies != nil
+      }
+      #expect(replies?[0] == .array([.bulk([UInt8]("list".utf8)), .bulk(large)]))
+      #expect(replies?[1].string == "behind")
+      #expect(replies?.count == 3)
+    }
+  }
+
+  @Test(
+    "A connection that is lost, and a reply that is overdue, end the wait for replies; the next command has a new one"
+  )
+  func unawaitedAndLost() async throws {
+    let server = try await RedisServer()
+    let redis = server.connection(replyTimeout: .milliseconds(50))
+    let wait = RedisCommand("BLPOP", "nothing", "1000")
+    for isKilled in [true, false] {
+      try await redis.send([wait], blocking: isKilled ? .seconds(1000) : .zero)
+      if isKilled { _ = try await server.connection().run(RedisCommand("CLIENT", "KILL", "TYPE", "normal")) }
+      try await eventually("it is noticed") {
+        do throws(RedisError) {
+          return try await redis.arrived() != nil
+        } catch {
+          #expect(error.code == (isKilled ? .disconnected : .timedOut))
+          return true
+        }
+      }
+      #expect(await !redis.isOpen)
+      #expect(try await redis.arrived() == [])
+    }
+  }
+
   @Test("Nothing to connect to is an error that names the server, but not the password")
   func nothingThere() async throws {
     for (url, shown) in [

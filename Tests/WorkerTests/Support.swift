@@ -143,11 +143,16 @@ extension TestQueue {
     try await eventually("a worker listens for \(name)") { try await !waits().isEmpty }
   }
 
-  /// The commands in which workers block on the queue: `blpop` at its bell, `blmove` at the messages.
-  func waits() async throws -> [String] {
+  /// The commands in which workers block on the queue: `blpop`, at its bell.
+  func waits() async throws -> [String] { try await blocked("smsq-wait") }
+
+  /// The commands that are to end with the next push, for Redis to ring then: `blmove`.
+  func ringers() async throws -> [String] { try await blocked("smsq-ring") }
+
+  private func blocked(_ connection: String) async throws -> [String] {
     let clients = try await run("CLIENT LIST").string ?? ""
     return clients.split(separator: "\n").compactMap {
-      guard $0.contains(" name=smsq-wait-\(name) "), $0.contains(" flags=b") else { return nil }
+      guard $0.contains(" name=\(connection)-\(name) "), $0.contains(" flags=b") else { return nil }
       return $0.firstMatch(of: /\ cmd=(\w+)/).map { String($0.1) }
     }
   }

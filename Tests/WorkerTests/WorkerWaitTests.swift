@@ -70,24 +70,76 @@ import Testing
     #expect(await worker.stop() == .clean)
   }
 
-  @Test("Of several workers one waits at the messages, and the others at the bell: a push does not wake them all")
+  @Test("Every idle worker waits in BLPOP, and few of them have Redis ring: a plain push does not wake them all")
   func several() async throws {
     let server = try await RedisServer.shared()
     let queue = TestQueue(on: server)
     let workers = (1...5).map { number in
       RunningWorker([queue], on: server, TestHandler(), name: "w\(number)") { $0.lease = .seconds(600) }
     }
-    try await eventually("one listens at the messages") {
-      try await queue.waits().sorted() == ["blmove"] + Array(repeating: "blpop", count: 4)
+    try await eventually("all wait at the bell, and Redis is to ring") {
+      let (waits, ringers) = (try await queue.waits(), try await queue.ringers())
+      return waits == Array(repeating: "blpop", count: 5) && !ringers.isEmpty && ringers.allSatisfy { $0 == "blmove" }
+    }
+    // Each may have been the listener while they registered. A push ends that.
+    try await queue.run("LPUSH sms m1")
+    try await eventually("the listener, and the one that had the message") {
+      let (sent, ringers) = (try await queue.counter("sent"), try await queue.ringers())
+      return sent == 1 && (1...2).contains(ringers.count)
     }
     // Another one takes its place.
     let listener = try #require(try await queue.run("ZRANGE {sms}:workers 0 0").array?.first?.string)
     let index = try #require((0..<workers.count).first { listener.hasPrefix("w\($0 + 1)@") })
     #expect(await workers[index].stop() == .clean)
-    try await eventually("another listens at the messages") {
-      try await queue.waits().sorted() == ["blmove"] + Array(repeating: "blpop", count: 3)
+    try await queue.run("LPUSH sms m2")
+    try await eventually("it is sent, and Redis is to ring again") {
+      let (sent, ringers) = (try await queue.counter("sent"), try await queue.ringers())
+      return sent == 2 && (1...2).contains(ringers.count)
     }
     for (other, worker) in workers.enumerated() where other != index { #expect(await worker.stop() == .clean) }
+  }
+
+  @Test(
+    "Several workers find plain pushes at once, one after the other, although each of them sleeps until a bell rings"
+  )
+  func handedOn() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let workers = (1...3).map { number in
+      RunningWorker([queue], on: server, TestHandler(), name: "w\(number)") {
+        $0.wakeTimeout = .seconds(3600)
+        $0.lease = .seconds(3600)
+      }
+    }
+    try await eventually("all wait") { try await queue.waits().count == workers.count }
+    for round in 1...50 {
+      try await queue.run("LPUSH sms m\(round)")
+      try await eventually("it is sent") { try await queue.counter("sent") == round }
+    }
+    for worker in workers { #expect(await worker.stop() == .clean) }
+  }
+
+  @Test("A thousand plain pushes leave no tokens behind, and an idle worker is woken by nothing but its time-out")
+  func noTokensLeft() async throws {
+    let server = try await RedisServer()
+    let queue = TestQueue(on: server)
+    let worker = RunningWorker([queue], on: server, TestHandler()) { $0.wakeTimeout = .milliseconds(250) }
+    try await queue.listenedFor()
+    for number in 1...1000 {
+      try await queue.run("LPUSH sms m\(number)")
+      if number.isMultiple(of: 100) {
+        try await eventually("they are sent") { try await queue.counter("sent") == number }
+      }
+    }
+    try await eventually("no token is left") { try await queue.run("LLEN {sms}:wake") == .integer(0) }
+    try await eventually("it is idle") { try await queue.ringers() == ["blmove"] }
+    let before = try await waitsBegun(queue)
+    let start = ContinuousClock.now
+    // Redis ends waits whenever something wakes it.
+    while ContinuousClock.now - start < .seconds(1) { try await queue.run("PING") }
+    let begun = try await waitsBegun(queue) - before
+    #expect(begun <= Int((ContinuousClock.now - start) / .milliseconds(150)) + 1)
+    await worker.stop()
   }
 
   /// How many waits were begun on a server, of whatever kind.

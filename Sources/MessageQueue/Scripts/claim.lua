@@ -11,8 +11,8 @@
 -- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
 --       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
 --       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
---       listens at the list; and what was claimed: element i has the claim id prefix .. number + i - 1. In place of one
---       whose payload is too large stand its header line, '' for none, and its bytes.
+--       listens at the list, 2 when it is the only life as well; and what was claimed: element i has the claim id prefix ..
+--       number + i - 1. In place of one whose payload is too large stand its header line, '' for none, and its bytes.
 --       {0}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
@@ -30,7 +30,7 @@ local first = asked_for
 
 -- The life whose lease ends first: of one worker, and of the listener, that is its own. Each call to Redis costs a single
 -- message microseconds.
-local ends_first = redis.call('ZRANGE', workers, '0', '0', 'WITHSCORES')
+local ends_first = redis.call('ZRANGE', workers, '0', '1', 'WITHSCORES')
 local lease_end = ends_first[1] == life and ends_first[2] or redis.call('ZSCORE', workers, life)
 if not lease_end or tonumber(lease_end) == 0 then
   return {0}
@@ -164,11 +164,14 @@ if waiting > 0 and paused == 0 and blocked == 0 and tokens < 8 then
   -- at maxmemory a script whose first write adds is refused.
   redis.call('LTRIM', wake, 0, 7)
   redis.call('LPUSH', wake, '1')
+elseif waiting == 0 and tokens > 0 then
+  -- Tokens tell of messages, and there are none: they would wake workers for nothing. The next push rings anew.
+  redis.call('DEL', wake)
 end
 
 local due = next_due and math.max(0, tonumber(next_due) - now) or -1
 
--- One life listens at the list, the one whose lease ends first of those that hold: a push wakes all who do.
+-- One life listens at the list, the one whose lease ends first of those that hold: each that listens rings at a push.
 local expired, listener = '', ''
 if tonumber(ends_first[2]) > now then
   listener = ends_first[1]
@@ -182,4 +185,5 @@ else
   listener = redis.call('ZRANGEBYSCORE', workers, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
 end
 
-return {1, now, due, waiting, paused, blocked, expired, listener == life and 1 or 0, first, unpack(elements)}
+local listens = listener == life and (ends_first[3] and 1 or 2) or 0
+return {1, now, due, waiting, paused, blocked, expired, listens, first, unpack(elements)}

@@ -21,7 +21,8 @@ def run(bench):
         time.sleep(seconds)
         after, used_then = bench.redis.calls(), cpu_ms(process.pid)
         # What clients sent, not what scripts called; INFO is ours.
-        sent = sum(after[name] - before.get(name, 0) for name in after if name in ("evalsha", "eval", "blpop", "blmove"))
+        sent = sum(after[name] - before.get(name, 0) for name in after
+                   if name in ("evalsha", "eval", "blpop", "blmove", "lpush", "ltrim"))
         commands.append(sent / seconds)
         cpu.append((used_then - used) / seconds)
         resident.append(memory_kb(process.pid) / 1024)
