@@ -22,16 +22,17 @@ extension MessageQueue {
   ///
   /// - Parameters:
   ///   - logged: what was handed out and logged, as it was handed out.
-  ///   - life: who asks. Another life is handed nothing for as long as `lease`, or until this one finds nothing more.
-  /// - Returns: elements as they are stored, the oldest first, 100 and ``mostBytesPerCall`` at most, but at least one; empty when none is over the bounds, nil while
-  ///   another life has been handed them.
+  ///   - life: who asks. Another life is handed nothing for as long as `lease`, or until this one finds nothing more or has
+  ///     lost its lease.
+  /// - Returns: elements as they are stored, the oldest first, 100 and ``mostBytesPerCall`` at most, but at least one; empty
+  ///   when none is over the bounds, nil while another life has been handed them.
   package func drop(
     _ logged: [[UInt8]],
     keeping bounds: DeadLetterBounds,
     for life: WorkerLife,
     lease: Duration
   ) async throws(RedisError) -> [[UInt8]]? {
-    var call = ScriptCall(.drop, keys: [keys.dead, keys.stats, keys.dropping])
+    var call = ScriptCall(.drop, keys: [keys.dead, keys.stats, keys.dropping, keys.workers])
     call.append(life.id)
     call.append(lease.milliseconds)
     call.append(bounds.count ?? 0)

@@ -3,11 +3,16 @@ import RedisClient
 package struct RenewAnswer: Sendable, Equatable {
   /// False when the life is not registered any more, or is being recovered.
   package let isRenewed: Bool
+  /// How many claims this life holds in Redis; 0 where it is not renewed. More than the worker has in hand, or on their way to
+  /// be claimed or settled, means that Redis went back to an earlier state:
+  /// ``MessageQueue/reconcile(_:known:before:limit:mostBytes:)``.
+  package let held: Int
   /// The other lives of the same name whose leases hold.
   package let others: Set<WorkerLife>
 
-  package init(isRenewed: Bool, others: Set<WorkerLife> = []) {
+  package init(isRenewed: Bool, held: Int = 0, others: Set<WorkerLife> = []) {
     self.isRenewed = isRenewed
+    self.held = held
     self.others = others
   }
 }
@@ -18,7 +23,7 @@ extension MessageQueue {
   /// - Returns: older lives of the same name, whatever became of them. What those hold that are gone, this life is to take
   ///   back.
   package func join(_ life: WorkerLife, lease: Duration) async throws(RedisError) -> Set<WorkerLife> {
-    let reply = try await connection.call(leaseCall(.join, keys: [keys.workers], life, lease))
+    let reply = try await connection.call(leaseCall(.join, keys: [keys.workers, keys.health], life, lease))
     return Self.lives(try reply.elements(1, of: .join).dropFirst())
   }
 
@@ -26,7 +31,8 @@ extension MessageQueue {
     Set(ids.compactMap { $0.string.flatMap(WorkerLife.init(id:)) })
   }
 
-  /// Extends the lease of a registered life.
+  /// Extends the lease of a registered life, and cuts leases of others that end later than their own length from now: Redis'
+  /// clock was set back.
   ///
   /// - Parameter lastClaim: how long ago a claim of this life last succeeded, for ``inspect()`` to show; nil for never.
   package func renew(
@@ -34,20 +40,24 @@ extension MessageQueue {
     lease: Duration,
     lastClaim: Duration? = nil
   ) async throws(RedisError) -> RenewAnswer {
-    var call = leaseCall(.renew, keys: [keys.workers, keys.health], life, lease)
+    var call = leaseCall(.renew, keys: [keys.workers, keys.health, keys.claimed(life)], life, lease)
     call.append(lastClaim.map { String($0.milliseconds) } ?? "")
-    let fields = try await connection.call(call).elements(2, of: .renew)
-    return RenewAnswer(isRenewed: fields[0].integer == 1, others: Self.lives(fields.dropFirst(2)))
+    let fields = try await connection.call(call).elements(3, of: .renew)
+    return RenewAnswer(
+      isRenewed: fields[0].integer == 1,
+      held: Int(fields[2].integer ?? 0),
+      others: Self.lives(fields.dropFirst(3))
+    )
   }
 
-  /// Strikes off a life that stops.
+  /// Strikes off a life that stops, if it holds no claims.
   ///
-  /// - Returns: false when it still holds claims; they are recovered when its lease ends.
+  /// - Returns: how many claims it still holds. More than 0: it stays, and they are recovered when its lease ends.
   @discardableResult
-  package func leave(_ life: WorkerLife) async throws(RedisError) -> Bool {
+  package func leave(_ life: WorkerLife) async throws(RedisError) -> Int {
     var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
     call.append(life.id)
-    return try await connection.call(call).integer == 1
+    return Int(try await connection.call(call).integer ?? 0)
   }
 
   private func leaseCall(

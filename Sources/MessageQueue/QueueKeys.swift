@@ -19,7 +19,7 @@ package struct QueueKeys: Sendable {
   package let workers: String
   /// Hash: life -> the number of its next claim.
   package let turns: String
-  /// Hash: life -> when a claim of its last succeeded, Unix ms.
+  /// Hash: life -> when a claim of its last succeeded, Unix ms, `-` for never; a space; the length of its lease, ms.
   package let health: String
   /// String with an expiry: the life that was handed dead letters to be logged, while others are handed none.
   package let dropping: String

@@ -127,18 +127,26 @@ struct DropTests {
   static let lives: [ScriptCase] = [
     ScriptCase(
       "While one life has been handed letters, another is handed none",
-      before: [threeDead],
+      before: [threeDead, "ZADD {sms}:workers now+1m w@5f"],
       call: drop(.own(), .other(), count: 2),
       answer: "a; another's",
-      after: [three, "{sms}:dropping: w@5f for 1m"]
+      after: [three, "{sms}:dropping: w@5f for 1m", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "A life whose lease has ended, or that is fenced or gone, keeps nobody from being handed them",
+      before: [threeDead, "ZADD {sms}:workers now-1m w@5f 0 u@0c", "SET {sms}:dropping u@0c"],
+      call: drop(.own(), .other(), .own(), count: 2),
+      answer: "a; a; a",
+      after: [three, "{sms}:dropping: w@5f for 1m", "{sms}:workers: u@0c@0 w@5f@now-1m"]
     ),
     ScriptCase(
       "What another life has logged is removed all the same",
-      before: [threeDead],
+      before: [threeDead, "ZADD {sms}:workers now+1m w@5f"],
       call: drop(.own(), .other("a"), count: 1),
       answer: "a b; another's",
       after: [
         "{sms}:dead: b@now-5m c@now-1m", "{sms}:dropping: w@5f for 1m", "{sms}:stats: dead_dropped=1",
+        "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(
@@ -183,6 +191,8 @@ struct DropTests {
   func crashed() async throws {
     let test = TestQueue(on: try await .shared())
     try await test.run(Self.threeDead)
+    // Its lease holds: a worker may as well be slow.
+    try await test.run("ZADD {sms}:workers now+60m w@5f")
     let bounds = DeadLetterBounds(count: 2, age: nil)
     let letters = try await test.queue.drop([], keeping: bounds, for: .own, lease: .milliseconds(50))
     #expect(letters == [bytes("a")])

@@ -90,6 +90,20 @@ struct InspectTests {
     #expect(try await test.queue.audit().findings.count == 2)
   }
 
+  @Test("A life's health is read with the length of its lease behind it, and as older versions wrote it, without")
+  func health() async throws {
+    let test = TestQueue(on: try await .shared())
+    try await test.run("ZADD {sms}:workers now+1m a@01 now+1m b@02 now+1m c@03 now+1m d@04")
+    let now = try await test.queue.now()
+    let values = [("a@01", "\(now - 60_000) 60000"), ("b@02", "- 60000"), ("c@03", "\(now - 60_000)"), ("d@04", "")]
+    for (life, value) in values {
+      _ = try await test.redis.run(RedisCommand("HSET", QueueKeys(test.name).health, life, value))
+    }
+    let claims = try await test.queue.inspect().workers.map(\.lastClaim)
+    #expect(claims.map { $0.map { $0 >= .seconds(60) && $0 < .seconds(120) } } == [true, nil, true, nil])
+    #expect(try await test.queue.audit().findings == [])
+  }
+
   @Test("A key of the wrong type is an error that says so")
   func wrongType() async throws {
     let test = TestQueue(on: try await .shared())

@@ -24,6 +24,48 @@ struct LeaseTests {
     #expect(answer == RenewAnswer(isRenewed: false))
   }
 
+  @Test("A renewal cuts each lease that ends later than its own length from now: Redis' clock was set back")
+  func impossibleLeases() async throws {
+    let test = TestQueue(on: try await .shared())
+    let health = QueueKeys(test.name).health
+    try await test.run(
+      "ZADD {sms}:workers now+1m w@5f now+60m a@01 now+60m a@02 inf a@03 now+4m a@04 now+60m a@05 0 a@06"
+    )
+    for (life, value) in [
+      ("a@01", "- 180000"), ("a@02", "1700000000000 300000"), ("a@03", "- 60000"), ("a@04", "5 300000"),
+    ] {
+      _ = try await test.redis.run(RedisCommand("HSET", health, life, value))
+    }
+    // Of these the length is not known: an older version wrote the one, and the other is fenced.
+    _ = try await test.redis.run(RedisCommand("HSET", health, "a@05", "1700000000000", "a@06", "- 60000"))
+    #expect(try await test.queue.renew(.own, lease: .seconds(120)).isRenewed)
+    #expect(
+      try await test.dump().lines.last
+        == "{sms}:workers: a@06@0 a@03@now+1m w@5f@now+2m a@01@now+3m a@04@now+4m a@02@now+5m a@05@now+60m"
+    )
+    // One that is lost itself cuts nobody's.
+    try await test.run("ZADD {sms}:workers 0 w@5f now+60m a@01")
+    let before = try await test.dump().values
+    #expect(try await !test.queue.renew(.own, lease: .seconds(120)).isRenewed)
+    #expect(try await test.dump().values == before)
+  }
+
+  @Test("Leases of different lengths stay as they are, whoever renews")
+  func lengths() async throws {
+    let test = TestQueue(on: try await .shared())
+    let lives = [60, 600, 3600].map { (WorkerLife(name: "w\($0)"), Duration.seconds($0)) }
+    for (life, lease) in lives { _ = try await test.queue.join(life, lease: lease) }
+    for _ in 0..<3 {
+      for (life, lease) in lives {
+        #expect(try await test.queue.renew(life, lease: lease, lastClaim: .zero).isRenewed)
+        let left = try await test.queue.inspect().workers.map(\.leaseLeft)
+        for (left, (_, lease)) in zip(left, lives) {
+          #expect(try #require(left) > lease - .seconds(50) && #require(left) <= lease)
+        }
+      }
+    }
+  }
+
   private static let joining: @Sendable (MessageQueue) async throws -> String = { queue in
     let others = try await queue.join(.own, lease: .seconds(120))
     return others.isEmpty ? "first" : "after " + others.map(\.id).sorted().joined(separator: " ")
@@ -39,11 +81,13 @@ struct LeaseTests {
 
   private static func shown(_ answer: RenewAnswer) -> String {
     let others = answer.others.map(\.id).sorted().joined(separator: " ")
-    return (answer.isRenewed ? "renewed" : "lost") + (others.isEmpty ? "" : ", beside \(others)")
+    return (answer.isRenewed ? "renewed" : "lost") + (answer.held == 0 ? "" : ", holds \(answer.held)")
+      + (others.isEmpty ? "" : ", beside \(others)")
   }
 
   private static let leaving: @Sendable (MessageQueue) async throws -> String = { queue in
-    try await queue.leave(.own) ? "left" : "holds claims"
+    let held = try await queue.leave(.own)
+    return held == 0 ? "left" : "holds \(held)"
   }
 
   static let join: [ScriptCase] = [
@@ -51,21 +95,44 @@ struct LeaseTests {
       "A life joins for the length of its lease",
       call: joining,
       answer: "first",
-      after: ["{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:health: w@5f=- 120000", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "Joining again sets the lease anew, and keeps the claims",
       before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
       call: joining,
       answer: "first",
-      after: ["{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:claimed:w@5f: 5f-0000000000=a", "{sms}:health: w@5f=- 120000", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A join that arrives after a renewal keeps what that recorded",
+      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:health w@5f now-1m"],
+      call: joining,
+      answer: "first",
+      after: ["{sms}:health: w@5f=time 120000", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A life that is fenced does not join again",
+      before: ["ZADD {sms}:workers 0 w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
+      call: joining,
+      answer: "first"
+    ),
+    ScriptCase(
+      "A wrong type of {sms}:health does not keep a worker from its start",
+      before: ["SET {sms}:health x"],
+      call: joining,
+      answer: "first",
+      after: ["{sms}:health: x", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "Other lives of the name are older, whatever became of them, and those of no other name",
       before: ["ZADD {sms}:workers 0 w@01 now-1m w@02 now+1m w@03 now+1m w@p@04 now+1m ww@04 now+1m v@05"],
       call: joining,
       answer: "after w@01 w@02 w@03 w@p@04",
-      after: ["{sms}:workers: w@01@0 w@02@now-1m v@05@now+1m w@03@now+1m w@p@04@now+1m ww@04@now+1m w@5f@now+2m"]
+      after: [
+        "{sms}:health: w@5f=- 120000",
+        "{sms}:workers: w@01@0 w@02@now-1m v@05@now+1m w@03@now+1m w@p@04@now+1m ww@04@now+1m w@5f@now+2m",
+      ]
     ),
     ScriptCase(
       "A worker can start while Redis is full",
@@ -73,7 +140,7 @@ struct LeaseTests {
       isFull: true,
       call: joining,
       answer: "after w@01",
-      after: ["{sms}:workers: w@01@now+1m w@5f@now+2m"]
+      after: ["{sms}:health: w@5f=- 120000", "{sms}:workers: w@01@now+1m w@5f@now+2m"]
     ),
     ScriptCase(
       "A wrong type of {sms}:workers is refused",
@@ -89,14 +156,17 @@ struct LeaseTests {
       before: ["ZADD {sms}:workers now+1m w@5f now+1m w@01 now+1m w@p@02 now-1m w@03 0 w@04 now+1m ww@05"],
       call: renewing,
       answer: "renewed, beside w@01 w@p@02",
-      after: ["{sms}:workers: w@04@0 w@03@now-1m w@01@now+1m w@p@02@now+1m ww@05@now+1m w@5f@now+2m"]
+      after: [
+        "{sms}:health: w@5f=- 120000",
+        "{sms}:workers: w@04@0 w@03@now-1m w@01@now+1m w@p@02@now+1m ww@05@now+1m w@5f@now+2m",
+      ]
     ),
     ScriptCase(
       "A lease that has ended is renewed as long as nobody has fenced it",
       before: ["ZADD {sms}:workers now-1m w@5f"],
       call: renewing,
       answer: "renewed",
-      after: ["{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:health: w@5f=- 120000", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "A life that is fenced does not come back",
@@ -121,7 +191,34 @@ struct LeaseTests {
       before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:health w@5f 1 v@0a 2"],
       call: renewingWithHealth,
       answer: "renewed",
-      after: ["{sms}:health: v@0a=2 w@5f=time", "{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:health: v@0a=2 w@5f=time 120000", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A renewal without a claim keeps the time of the last one",
+      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:health w@5f now-1m"],
+      call: renewing,
+      answer: "renewed",
+      after: ["{sms}:health: w@5f=time 120000", "{sms}:workers: w@5f@now+2m"]
+    ),
+    ScriptCase(
+      "A life is told how many claims it holds",
+      before: [
+        "ZADD {sms}:workers now+1m w@5f now+1m v@0a", "HSET {sms}:claimed:w@5f 5f-0000000000 a 5f-0000000001 b",
+        "HSET {sms}:claimed:v@0a 0a-0000000000 c",
+      ],
+      call: renewing,
+      answer: "renewed, holds 2",
+      after: [
+        "{sms}:claimed:v@0a: 0a-0000000000=c", "{sms}:claimed:w@5f: 5f-0000000000=a 5f-0000000001=b",
+        "{sms}:health: w@5f=- 120000", "{sms}:workers: v@0a@now+1m w@5f@now+2m",
+      ]
+    ),
+    ScriptCase(
+      "A wrong type of the claimed hash does not cost the lease",
+      before: ["ZADD {sms}:workers now+1m w@5f", "SET {sms}:claimed:w@5f x"],
+      call: renewing,
+      answer: "renewed",
+      after: ["{sms}:claimed:w@5f: x", "{sms}:health: w@5f=- 120000", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "A lease that is lost records nothing",
@@ -142,7 +239,7 @@ struct LeaseTests {
       isFull: true,
       call: renewingWithHealth,
       answer: "renewed",
-      after: ["{sms}:health: w@5f=time", "{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:health: w@5f=time 120000", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "A lease can be renewed while Redis is full",
@@ -150,7 +247,7 @@ struct LeaseTests {
       isFull: true,
       call: renewing,
       answer: "renewed",
-      after: ["{sms}:workers: w@5f@now+2m"]
+      after: ["{sms}:health: w@5f=- 120000", "{sms}:workers: w@5f@now+2m"]
     ),
     ScriptCase(
       "A wrong type of {sms}:workers is refused",
@@ -170,9 +267,9 @@ struct LeaseTests {
     ),
     ScriptCase(
       "A life that holds claims stays, so that they are recovered",
-      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a"],
+      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 a 5f-0000000001 b"],
       call: leaving,
-      answer: "holds claims"
+      answer: "holds 2"
     ),
     ScriptCase(
       "A life that leaves takes its health and its turns with it",

@@ -88,9 +88,11 @@ extension RedisDump {
 
   private func shown(_ bytes: [UInt8]) -> String { Element(bytes).shown }
 
-  /// A time in a hash is shown as no more than that: health records the millisecond.
+  /// A time in a hash is shown as no more than that: health records the millisecond, with the length of a lease behind it.
   private func timeless(_ field: [UInt8]) -> String {
-    Int64(String(decoding: field, as: UTF8.self)).map { $0 > 100_000_000_000 } == true ? "time" : shown(field)
+    let text = String(decoding: field, as: UTF8.self)
+    let end = text.firstIndex(of: " ") ?? text.endIndex
+    return Int64(text[..<end]).map { $0 > 100_000_000_000 } == true ? "time" + text[end...] : shown(field)
   }
 
   private func shown(score: Int64) -> String {

@@ -1,13 +1,13 @@
 -- Has dead letters that are over the bounds fall off, in two calls: the first hands them out, to be logged whole; the next
 -- removes those that were logged.
 --
--- KEYS  1 dead   2 stats   3 dropping
+-- KEYS  1 dead   2 stats   3 dropping   4 workers
 -- ARGV  1 life   2 ms for which no other life is handed letters after this one was
 --       3 most dead letters to keep, 0: no bound   4 their greatest age, ms, 0: no bound
 --       5 most bytes to hand out; one letter may have more
 --       6.. what was handed out and has been logged, at most 100: elements as they lie among the dead letters
 -- Returns {1, element...}: letters that are over the bounds, the oldest first, 100 at most. {0}: there may be some, but
---       another life was handed them just now.
+--       another life, whose lease holds, was handed them just now.
 --
 -- Keeps: a letter is removed only by its name, once it was logged, and is counted as it goes, so that a repeat does no
 -- harm; and only while it is over the bounds, so that one that was revived and died again is not taken for the older one.
@@ -20,6 +20,7 @@ local most, age, most_bytes = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARG
 redis.call('ZCARD', dead)
 redis.call('HLEN', stats)
 local other = redis.call('GET', dropping)
+local lease_end = tonumber(other and redis.call('ZSCORE', KEYS[4], other) or 0)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -60,7 +61,8 @@ if #gone > 0 then
 end
 
 local letters = over()
-if #letters > 0 and other and other ~= life then
+-- Not by the expiry alone: after Redis' clock was set back, that is as far away as the clock went.
+if #letters > 0 and other and other ~= life and lease_end > now then
   return {0}
 end
 -- Redis at maxmemory refuses a script whose first write adds.

@@ -17,7 +17,8 @@ for position = 1, #workers, 2 do
   lives[#lives + 1] = workers[position]
   lives[#lives + 1] = tonumber(workers[position + 1])
   lives[#lives + 1] = redis.call('HLEN', ARGV[1] .. workers[position])
-  lives[#lives + 1] = tonumber(redis.call('HGET', KEYS[7], workers[position]) or 0) or 0
+  -- Behind it stands the length of the lease.
+  lives[#lives + 1] = tonumber(string.match(redis.call('HGET', KEYS[7], workers[position]) or '', '^%S+')) or 0
 end
 
 local oldest = redis.call('LINDEX', KEYS[1], -1) or ''
