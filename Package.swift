@@ -45,6 +45,7 @@ let package = Package(
         .embedInCode("Scripts/leave.lua"),
         .embedInCode("Scripts/letters.lua"),
         .embedInCode("Scripts/peek.lua"),
+        .embedInCode("Scripts/reconcile.lua"),
         .embedInCode("Scripts/remove.lua"),
         .embedInCode("Scripts/renew.lua"),
         .embedInCode("Scripts/revive.lua"),

@@ -9,9 +9,9 @@ package struct FencedClaims: Sendable, Equatable {
 }
 
 extension MessageQueue {
-  /// The largest payload that is handed out of a fenced life, in bytes: enough to say whose message it is, and so little that
+  /// The largest payload that is handed out of a fenced life, or as lost, in bytes: enough to say whose message it is, and so little that
   /// no worker is killed, by what may have killed one before, ahead of the crash being counted.
-  private static let largestFencedPayload = 16 << 10
+  static let largestFencedPayload = 16 << 10
 
   /// Takes the claims of a life away from it and returns some of them, to be settled as ``ClaimHolder/fenced(_:)``. To be
   /// called until none remain.

@@ -30,6 +30,7 @@ extension RedisScript {
   static let join = RedisScript(name: "join", source: PackageResources.join_lua)
   static let renew = RedisScript(name: "renew", source: PackageResources.renew_lua)
   static let fence = RedisScript(name: "fence", source: PackageResources.fence_lua)
+  static let reconcile = RedisScript(name: "reconcile", source: PackageResources.reconcile_lua)
   static let leave = RedisScript(name: "leave", source: PackageResources.leave_lua)
   static let revive = RedisScript(name: "revive", source: PackageResources.revive_lua)
   static let remove = RedisScript(name: "remove", source: PackageResources.remove_lua)

@@ -44,14 +44,17 @@ package struct Settlement: Sendable, Equatable {
 
 /// Whose claims are settled.
 package enum ClaimHolder: Sendable, Equatable {
-  /// The caller's own.
+  /// The caller's own, which it has in hand.
   case own(WorkerLife)
+  /// The caller's own that it did not know of: ``MessageQueue/reconcile(_:known:before:limit:mostBytes:)``. What goes back
+  /// counts as recovered, and not as returned.
+  case lost(WorkerLife)
   /// Those of a life that ``MessageQueue/fence(_:isGone:limit:mostBytes:)`` has fenced.
   case fenced(WorkerLife)
 
   package var life: WorkerLife {
     switch self {
-    case .own(let life), .fenced(let life): life
+    case .own(let life), .lost(let life), .fenced(let life): life
     }
   }
 }
@@ -106,6 +109,7 @@ extension MessageQueue {
     call.append(holder.life.id)
     switch holder {
     case .own: call.append("owner")
+    case .lost: call.append("lost")
     case .fenced: call.append("fenced")
     }
 

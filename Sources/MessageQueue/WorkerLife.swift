@@ -35,6 +35,27 @@ package struct WorkerLife: Hashable, Sendable {
   /// The id of a claim: sorts in the order of the claims.
   package func claimID(_ number: Int) -> String { claimPrefix + Self.claimNumber(number) }
 
+  /// The number of a claim, from its id; nil when it is no claim of this life.
+  package func number(ofClaim claimID: String) -> Int? {
+    let prefix = epoch.utf8.count + 1
+    guard claimID.hasPrefix(claimPrefix), claimID.utf8.count >= prefix + 10 else { return nil }
+    // One that begins with zeros has ten digits.
+    if claimID.utf8.count > prefix + 10, claimID.utf8.dropFirst(prefix).first == UInt8(ascii: "0") { return nil }
+    var number = 0
+    for digit in claimID.utf8.dropFirst(prefix) {
+      let value: Int
+      switch digit {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = Int(digit - UInt8(ascii: "0"))
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = Int(digit - UInt8(ascii: "a")) + 10
+      default: return nil
+      }
+      let (shifted, overflow) = number.multipliedReportingOverflow(by: 16)
+      guard !overflow else { return nil }
+      number = shifted + value
+    }
+    return number
+  }
+
   /// What the ids of all its claims begin with.
   var claimPrefix: String { "\(epoch)-" }
 

@@ -131,6 +131,23 @@ struct SettleTests {
       answer: "lost"
     ),
     ScriptCase(
+      "What a life did not know of counts as recovered, and stands under its own lease",
+      before: holding(3),
+      call: settle((2, .back), (1, .dead), (0, .back), of: .lost(.own)),
+      answer: "settled 3",
+      after: [
+        "sms: m2<2> m0<0>", "{sms}:dead: m1<1 reason=why>@now", "{sms}:stats: dead_total=1 recovered=2",
+        "{sms}:wake: 1",
+        "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "A fenced life settles nothing that it did not know of either",
+      before: holding(1, until: "0"),
+      call: settle((0, .back), of: .lost(.own)),
+      answer: "lost"
+    ),
+    ScriptCase(
       "Another settles what a fenced life held, as recovered",
       before: holding(3, life: "v@0a", until: "0") + holding(1),
       call: settle((2, .back), (1, .dead), (0, .back), of: .fenced(.other)),

@@ -34,5 +34,12 @@ struct WorkerLifeTests {
     let ids = numbers.map { WorkerLife.own.claimID($0) }
     #expect(ids == ids.sorted())
     #expect(ids[10] == "5f-00ffffffff")
+    let large = [1 << 40, 1 << 59, Int.max]
+    #expect((numbers + large).allSatisfy { WorkerLife.own.number(ofClaim: WorkerLife.own.claimID($0)) == $0 })
+    for other in [
+      "5f-", "5f-0", "5f-000000000g", "5f-00000000000000000000", "0a-0000000000", "5f-ffffffffffffffff", "x",
+    ] {
+      #expect(WorkerLife.own.number(ofClaim: other) == nil)
+    }
   }
 }

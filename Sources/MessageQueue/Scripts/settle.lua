@@ -1,7 +1,8 @@
 -- Records what became of claimed messages: the only way out of a claimed hash.
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 dead   5 stats   6 workers   7 claimed hash of the life
--- ARGV  1 life   2 'owner': the life settles its own claims; 'fenced': another worker settles those of a fenced life
+-- ARGV  1 life   2 'owner': the life settles what it had in hand; 'lost': it settles claims of its own that it knows
+--       nothing of, see reconcile; 'fenced': another worker settles those of a fenced life
 --       3 how many messages were sent   4.. their claim ids
 --       then five for each other outcome:
 --           verb     expired, retry, dead, back
@@ -49,7 +50,7 @@ for first = 4, 3 + sent, 1000 do
 end
 
 local counter = {
-  retry = 'retried', dead = 'dead_total', back = fenced and 'recovered' or 'returned', expired = 'expired',
+  retry = 'retried', dead = 'dead_total', back = ARGV[2] == 'owner' and 'returned' or 'recovered', expired = 'expired',
 }
 local returned, refusal = false, nil
 for base = 4 + sent, #ARGV, 5 do
