@@ -280,6 +280,12 @@ struct LeaseTests {
       answer: "left",
       after: ["{sms}:health: v@0a=2", "{sms}:turns: v@0a=2"]
     ),
+    ScriptCase(
+      "A wrong type of {sms}:turns leaves the life as it was",
+      before: ["ZADD {sms}:workers now+1m w@5f", "SET {sms}:turns x"],
+      call: leaving,
+      answer: "WRONGTYPE"
+    ),
     ScriptCase("A life that is not there has left", call: leaving, answer: "left"),
     ScriptCase(
       "A worker can stop while Redis is full",

@@ -6,6 +6,8 @@
 -- lease ends.
 
 local held = redis.call('HLEN', KEYS[3])
+-- A key of the wrong type must be found before the first write.
+redis.call('HLEN', KEYS[2])
 if held > 0 then
   return held
 end
