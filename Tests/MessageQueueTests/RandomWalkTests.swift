@@ -3,19 +3,6 @@ import RedisClient
 import TestSupport
 import Testing
 
-/// Numbers that are the same in every run with the same seed (SplitMix64).
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-}
-
 /// One worker as Redis sees it: it may forget what it holds, repeat itself, be fenced, and come back.
 private struct RandomWorker {
   var life: WorkerLife
@@ -153,7 +140,7 @@ private struct RandomWalk {
 struct RandomWalkTests {
   @Test("Whatever workers do, each message is in one place", arguments: 1...8 as ClosedRange<UInt64>)
   func walk(seed: UInt64) async throws {
-    var walk = RandomWalk(test: TestQueue(on: try await .shared()), generator: SeededGenerator(state: seed))
+    var walk = RandomWalk(test: TestQueue(on: try await .shared()), generator: SeededGenerator(seed: seed))
     for number in 1...150 {
       try await walk.step()
       let check = InvariantCheck(try await walk.test.dump())

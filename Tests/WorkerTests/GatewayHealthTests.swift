@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Worker
@@ -90,7 +91,7 @@ import Testing
 
   @Test("A gateway that fails every second try at random hardly ever looks lost")
   func flaky() {
-    var generator = SeededNumbers(seed: 1)
+    var generator = SeededGenerator(seed: 1)
     var health = GatewayHealth()
     var alarms = 0
     for number in 0..<1_000_000 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Worker
@@ -141,7 +142,7 @@ import Testing
 
   @Test("Throttles that have nothing to do with the rate do not bring it to a standstill")
   func byChance() {
-    var generator = SeededNumbers(seed: 3)
+    var generator = SeededGenerator(seed: 3)
     let course = course(of: 1_000, concurrency: 100, latency: 0.02, says: { .seconds($0) }) { _ in
       Int.random(in: 0..<3, using: &generator) == 0 ? 0.01 : nil
     }
@@ -205,7 +206,7 @@ import Testing
 
   @Test("A million events leave it with a time at which more may be begun, and never more than its rate allows")
   func random() {
-    var generator = SeededNumbers(seed: 16)
+    var generator = SeededGenerator(seed: 16)
     var now = ContinuousClock.now
     var pace = Pace()
     for _ in 0..<1_000_000 {
@@ -228,20 +229,5 @@ import Testing
         }
       }
     }
-  }
-}
-
-/// SplitMix64: the same numbers on every run.
-struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
   }
 }
