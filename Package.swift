@@ -127,6 +127,19 @@ let package = Package(
       dependencies: ["MessageQueue", "RedisClient", "TestSupport"],
       swiftSettings: swiftSettings
     ),
+    // A model of the scripts, without a server: worlds run a worker's decisions against it.
+    .target(
+      name: "Simulation",
+      dependencies: ["MessageQueue", "RedisClient"],
+      path: "Tests/Simulation",
+      swiftSettings: swiftSettings
+    ),
+    // The model beside the scripts in a real redis-server.
+    .testTarget(
+      name: "SimulationTests",
+      dependencies: ["Simulation", "MessageQueue", "RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
     .testTarget(
       name: "WorkerTests",
       dependencies: [

@@ -65,6 +65,32 @@ package struct ClaimAnswer: Sendable, Equatable {
   /// No other life is known.
   package var isAlone: Bool
 
+  package init(
+    messages: [ClaimedMessage],
+    tooLarge: [ClaimedMessage],
+    nextNumber: Int,
+    now: Int64,
+    nextDue: Duration?,
+    waiting: Int,
+    paused: Bool,
+    isBlocked: Bool,
+    expired: WorkerLife?,
+    isListener: Bool,
+    isAlone: Bool
+  ) {
+    self.messages = messages
+    self.tooLarge = tooLarge
+    self.nextNumber = nextNumber
+    self.now = now
+    self.nextDue = nextDue
+    self.waiting = waiting
+    self.paused = paused
+    self.isBlocked = isBlocked
+    self.expired = expired
+    self.isListener = isListener
+    self.isAlone = isAlone
+  }
+
   /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
   package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
 }

@@ -6,12 +6,17 @@ package struct FencedClaims: Sendable, Equatable {
   package let claims: [ClaimedMessage]
   /// How many the life has left, these among them. 0: it is struck off.
   package let remaining: Int
+
+  package init(claims: [ClaimedMessage], remaining: Int) {
+    self.claims = claims
+    self.remaining = remaining
+  }
 }
 
 extension MessageQueue {
   /// The largest payload that is handed out of a fenced life, or as lost, in bytes: enough to say whose message it is, and so little that
   /// no worker is killed, by what may have killed one before, ahead of the crash being counted.
-  static let largestFencedPayload = 16 << 10
+  package static let largestFencedPayload = 16 << 10
 
   /// Takes the claims of a life away from it and returns some of them, to be settled as ``ClaimHolder/fenced(_:)``. To be
   /// called until none remain.

@@ -41,8 +41,9 @@ package actor RedisConnection {
   private let socket = GuardedSocket()
   /// What was sent by ``send(_:blocking:)`` and is not answered yet.
   private var unanswered: Unanswered?
-  /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection.
-  private var shas: [String: RedisReply] = [:]
+  /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection. Tests put that of a
+  /// script with a clock of their own here.
+  var shas: [String: RedisReply] = [:]
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
   /// For a task of an actor that shares this connection's executor, and so its thread.

@@ -19,27 +19,41 @@ package struct RedisDump: Sendable {
 
   package init(of queue: QueueName, on redis: RedisConnection) async throws(RedisError) {
     self.queue = queue
-    let found = try await redis.run([RedisCommand("KEYS", "{\(queue)}*"), RedisCommand("EXISTS", queue.description)])
-    var keys = (found[0].array ?? []).compactMap(\.string)
-    if found[1].integer == 1 { keys.append(queue.description) }
-    for key in keys { values[key] = try await Self.value(of: key, on: redis) }
+    let reply = try await redis.run(RedisCommand("EVAL", Self.script, "1", queue.description, "{\(queue)}*"))
+    for entry in reply.array ?? [] {
+      guard let parts = entry.array, parts.count == 3, let key = parts[0].string else { continue }
+      values[key] = Self.value(parts[1].string, parts[2])
+    }
     now = try await MessageQueue(queue, on: redis).now()
   }
 
-  private static func value(of key: String, on redis: RedisConnection) async throws(RedisError) -> Value? {
-    switch try await redis.run(RedisCommand("TYPE", key)).string {
+  /// In one call, because walks look after each step.
+  private static let script = """
+    local keys = redis.call('KEYS', ARGV[1])
+    keys[#keys + 1] = KEYS[1]
+    local answer = {}
+    for _, key in ipairs(keys) do
+      local type, value = redis.call('TYPE', key)['ok'], nil
+      if type == 'string' then value = {redis.call('GET', key), redis.call('PTTL', key)} end
+      if type == 'list' then value = redis.call('LRANGE', key, 0, -1) end
+      if type == 'hash' then value = redis.call('HGETALL', key) end
+      if type == 'zset' then value = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
+      if value then answer[#answer + 1] = {key, type, value} end
+    end
+    return answer
+    """
+
+  private static func value(_ type: String?, _ reply: RedisReply) -> Value? {
+    switch type {
     case "string":
-      let replies = try await redis.run([RedisCommand("GET", key), RedisCommand("PTTL", key)])
-      return .string(replies[0].bytes ?? [], expiry: replies[1].integer ?? -1)
+      let parts = reply.array ?? []
+      return .string(parts.first?.bytes ?? [], expiry: parts.last?.integer ?? -1)
     case "list":
-      let elements = try await redis.run(RedisCommand("LRANGE", key, "0", "-1")).array ?? []
-      return .list(elements.compactMap(\.bytes))
+      return .list((reply.array ?? []).compactMap(\.bytes))
     case "hash":
-      let fields = try await redis.run(RedisCommand("HGETALL", key)).pairs
-      return .hash(.init(uniqueKeysWithValues: fields.map { ($0.string ?? "", $1.bytes ?? []) }))
+      return .hash(.init(uniqueKeysWithValues: reply.pairs.map { ($0.string ?? "", $1.bytes ?? []) }))
     case "zset":
-      let members = try await redis.run(RedisCommand("ZRANGE", key, "0", "-1", "WITHSCORES")).pairs
-      return .sortedSet(members.map { ($0.bytes ?? [], $1.integer ?? 0) })
+      return .sortedSet(reply.pairs.map { ($0.bytes ?? [], $1.integer ?? 0) })
     default:
       return nil
     }

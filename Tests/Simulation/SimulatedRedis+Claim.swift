@@ -1,0 +1,158 @@
+import MessageQueue
+import RedisClient
+
+// claim.lua
+extension SimulatedRedis {
+  package mutating func claim(_ request: ClaimRequest, now: Int64) throws(RedisError) -> ClaimAnswer? {
+    if faults.isReadOnly {
+      // Only one that writes is refused.
+      var writable = self
+      writable.faults.isReadOnly = false
+      let answer = try writable.claim(request, now: now)
+      if writable.state != state { try mayRemove() }
+      return answer
+    }
+    try look(at: .workers)
+    guard let index = index(of: request.life), state.lives[index].isRegistered else { return nil }
+    try look(at: .list, .wake, .later, .turns, .claimed(request.life))
+
+    var (hand, first) = claimedBefore(request, index)
+    var isBlocked = false
+    if hand.isEmpty, !state.isPaused, state.lives[index].leaseEnd! > now, request.limit > 0 {
+      promote(request, now)
+      let count: Int
+      (count, isBlocked) = nextInLine(request)
+      if count > 0 {
+        hand = state.waiting.suffix(count).reversed()
+        state.waiting.removeLast(count)
+        for (offset, element) in hand.enumerated() {
+          state.lives[index].add(Claim(number: first + offset, element: element))
+        }
+        state.lives[index].nextNumber = first + count
+      }
+    }
+    let waiting = state.waiting.count
+    if waiting > 0 && !state.isPaused && !isBlocked {
+      if state.wake < 8 { state.wake += 1 }
+    } else if waiting == 0 {
+      state.wake = 0
+    }
+
+    var (messages, tooLarge) = ([ClaimedMessage](), [ClaimedMessage]())
+    for (offset, element) in hand.enumerated() {
+      let id = request.life.claimID(first + offset)
+      let message = element.claimed(as: id, of: queue, maxPayload: request.maxPayload)
+      if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
+    }
+    let (expired, listener, isAlone) = others(besides: request.life, now)
+    return ClaimAnswer(
+      messages: messages,
+      tooLarge: tooLarge,
+      nextNumber: first + hand.count,
+      now: now,
+      nextDue: state.later.first.map { .milliseconds(max(0, $0.score - now)) },
+      waiting: waiting,
+      paused: state.isPaused,
+      isBlocked: isBlocked,
+      expired: expired,
+      isListener: listener?.id == request.life.id,
+      isAlone: isAlone && listener?.id == request.life.id
+    )
+  }
+
+  /// What stands under numbers that were used already, the first unbroken run of it; and the number of its first.
+  private func claimedBefore(_ request: ClaimRequest, _ index: Int) -> ([SimulatedElement], Int) {
+    let life = state.lives[index]
+    var (hand, first, bytes) = ([SimulatedElement](), request.firstNumber, 0)
+    while first + hand.count < life.nextNumber ?? 0 && hand.count < request.limit {
+      if let claim = life.index(ofClaim: first + hand.count) {
+        let element = life.claims[claim].element
+        bytes += element.byteCount
+        if bytes > request.mostBytes && !hand.isEmpty { break }
+        hand.append(element)
+      } else if hand.isEmpty {
+        first += 1
+      } else {
+        break
+      }
+    }
+    return (hand, first)
+  }
+
+  private mutating func promote(_ request: ClaimRequest, _ now: Int64) {
+    if request.untriedFirst && !state.waiting.isEmpty { return }
+    var (count, bytes) = (0, 0)
+    for member in state.later.members {
+      guard member.score <= now, count < request.limit else { break }
+      bytes += member.element.byteCount
+      if bytes > request.mostBytes && count > 0 { break }
+      count += 1
+    }
+    if count == 0 { return }
+    state.waiting += state.later.members.prefix(count).reversed().map(\.element)
+    state.later.removeFirst(count)
+  }
+
+  /// How many of those that wait are claimed; and whether a suspect is next, which waits for an empty hand.
+  private func nextInLine(_ request: ClaimRequest) -> (Int, isBlocked: Bool) {
+    var (most, count, bytes) = (min(request.limit, state.waiting.count), 0, 0)
+    // The script looks at them in groups, and asks between two groups whether there is room for more: that may differ, by an
+    // empty message.
+    var groupSize = 1
+    while count < most && bytes < request.mostBytes {
+      let (before, size, base) = (bytes, min(groupSize, most - count), state.waiting.count - count)
+      for position in 1...size {
+        let element = state.waiting[base - position]
+        bytes += element.byteCount
+        if bytes > request.mostBytes && count > 0 {
+          most = count
+          break
+        }
+        if element.isSuspect(after: request.suspectAfter) {
+          if count > 0 {
+            most = count
+            break
+          }
+          if !request.isEmptyHanded { return (0, true) }
+          most = 1
+        }
+        count += 1
+        if count == most { break }
+      }
+      groupSize = bytes - before <= size * 4096 ? min(64, 4 * groupSize) : 1
+    }
+    return (count, false)
+  }
+
+  /// Another life whose lease has ended; the one that listens; and whether there is only one.
+  private func others(
+    besides life: WorkerLife,
+    _ now: Int64
+  ) -> (expired: WorkerLife?, listener: WorkerLife?, isAlone: Bool) {
+    // Lives stand by their ids, so that of equal leases the first one counts.
+    var (count, listener, hasEnded) = (0, Life?.none, false)
+    for other in state.lives {
+      guard let leaseEnd = other.leaseEnd else { continue }
+      count += 1
+      if leaseEnd <= now {
+        hasEnded = true
+      } else if listener.map({ leaseEnd < $0.leaseEnd! }) ?? true {
+        listener = other
+      }
+    }
+    var expired: WorkerLife?
+    if hasEnded {
+      // Sorting keeps the order of equals.
+      let ended = state.lives.filter { $0.leaseEnd.map { $0 <= now } ?? false }
+        .sorted { ($0.leaseEnd!, $0.life.id) < ($1.leaseEnd!, $1.life.id) }.prefix(16)
+      for offset in (1...ended.count).reversed() {
+        let other = ended[Int((now + Int64(offset)) % Int64(ended.count))].life
+        if other.id != life.id {
+          expired = other
+          break
+        }
+      }
+    }
+    return (expired, listener?.life, count == 1)
+  }
+}
