@@ -162,3 +162,26 @@ extension MessageQueue {
     }
   }
 }
+
+extension Answer {
+  /// What kind of answer it was.
+  var kind: String {
+    switch self {
+    case .refused(let code): code.rawValue
+    case .claimed(nil), .turned(_, _, nil), .number(nil), .fenced(nil), .reconciled(nil), .letters(nil): "nil"
+    case .claimed(let claimed?), .turned(_, _, let claimed?):
+      if claimed.isBlocked {
+        "blocked"
+      } else if !claimed.tooLarge.isEmpty {
+        "too large"
+      } else {
+        claimed.messages.isEmpty ? "empty" : "messages"
+      }
+    case .fenced(let fenced?): fenced.remaining == 0 ? "struck off" : fenced.claims.isEmpty ? "none yet" : "claims"
+    case .reconciled(let answer?): answer.count == 0 ? "none" : "lost"
+    case .renewed(let answer): answer.isRenewed ? "renewed" : "lost"
+    case .enqueued(.full): "full"
+    default: "answered"
+    }
+  }
+}

@@ -27,7 +27,7 @@ struct CallGenerator {
     using generator: inout SeededGenerator
   ) -> Call {
     if workers.isEmpty { for index in 0..<4 { workers.append(Worker(life: newLife(index, &generator))) } }
-    if Int.random(in: 0..<12, using: &generator) == 0, let late = earlier.randomElement(using: &generator) {
+    if Int.random(in: 0..<16, using: &generator) == 0, let late = earlier.randomElement(using: &generator) {
       return late
     }
     let call = draw(state, now, &generator)
@@ -58,18 +58,20 @@ struct CallGenerator {
   private mutating func draw(_ state: SimulatedRedis.State, _ now: Int64, _ generator: inout SeededGenerator) -> Call {
     let index = Int.random(in: workers.indices, using: &generator)
     let life = workers[index].life
+    // A worker that cannot claim is of little use: most register before anything else, and most pauses are short.
+    let isRegistered = state.lives.contains { $0.life == life && $0.isRegistered && $0.leaseEnd! > now }
+    if !isRegistered && Int.random(in: 0..<3, using: &generator) > 0 { return join(index, &generator) }
+    if state.isPaused && Int.random(in: 0..<4, using: &generator) == 0 { return .resume }
     switch Int.random(in: 0..<64, using: &generator) {
     case 0..<6: return .lpush(payload(&generator))
     case 6..<12: return enqueue(now, &generator)
-    case 12..<18: return .claim(request(index, &generator))
-    case 18..<30: return .turn(settlements(index, &generator), request(index, &generator))
+    case 12..<20: return .claim(request(index, state, &generator))
+    case 20..<30: return .turn(settlements(index, &generator), request(index, state, &generator))
     case 30..<33:
       let holder: ClaimHolder = Bool.random(using: &generator) ? .own(life) : .lost(life)
       return .settle(settlements(index, &generator), of: holder)
-    case 33..<39:
-      if Int.random(in: 0..<3, using: &generator) == 0 { workers[index] = Worker(life: newLife(index, &generator)) }
-      return .join(workers[index].life, lease: Self.leases.randomElement(using: &generator)!)
-    case 39..<43:
+    case 33..<34: return join(index, &generator)
+    case 34..<43:
       let lastClaim = [nil, Duration.zero, .milliseconds(1_234)].randomElement(using: &generator)!
       return .renew(life, lease: Self.leases.randomElement(using: &generator)!, lastClaim: lastClaim)
     case 43: return .leave(known.randomElement(using: &generator)!)
@@ -77,7 +79,7 @@ struct CallGenerator {
       return .fence(
         known.suffix(8).randomElement(using: &generator)!,
         isGone: Bool.random(using: &generator),
-        limit: [0, 1, 2, 3, 500].randomElement(using: &generator)!,
+        limit: [0, 1, 1, 2, 3, 500].randomElement(using: &generator)!,
         mostBytes: mostBytes(&generator)
       )
     case 47..<50: return settleHandedOut(&generator) ?? .takeToken
@@ -107,6 +109,11 @@ struct CallGenerator {
     }
   }
 
+  private mutating func join(_ index: Int, _ generator: inout SeededGenerator) -> Call {
+    if Int.random(in: 0..<3, using: &generator) == 0 { workers[index] = Worker(life: newLife(index, &generator)) }
+    return .join(workers[index].life, lease: Self.leases.randomElement(using: &generator)!)
+  }
+
   private mutating func newLife(_ index: Int, _ generator: inout SeededGenerator) -> WorkerLife {
     let epoch = String(String(UInt64.random(in: 0...(.max), using: &generator) | 1 << 63, radix: 16).prefix(16))
     let process = Bool.random(using: &generator) ? "@p.\(index)" : ""
@@ -121,9 +128,10 @@ struct CallGenerator {
     pushed += 1
     let text = "m\(pushed)"
     switch Int.random(in: 0..<20, using: &generator) {
-    case 0: return []
-    case 1: return Array("smsq1 {oops".utf8)
-    case 2: return Array("smsq1 {oops\n\(text)".utf8) + filling(50...60, &generator)
+    case 0...1: return []
+    case 2:
+      return Bool.random(using: &generator)
+        ? Array("smsq1 {oops".utf8) : Array("smsq1 {oops\n\(text)".utf8) + filling(50...60, &generator)
     case 3...6:
       let history = MessageHistory(
         id: "x\(pushed)",
@@ -159,19 +167,26 @@ struct CallGenerator {
     return .enqueue(messages, maxWaiting: Bool.random(using: &generator) ? 0 : 12)
   }
 
-  private func request(_ index: Int, _ generator: inout SeededGenerator) -> ClaimRequest {
+  private func request(
+    _ index: Int,
+    _ state: SimulatedRedis.State,
+    _ generator: inout SeededGenerator
+  ) -> ClaimRequest {
     let worker = workers[index]
+    // Now and then just as many bytes as the next ones have.
+    let nextOnes = state.waiting.suffix(.random(in: 1...6, using: &generator)).reduce(0) { $0 + $1.byteCount }
+    let mostBytes = Int.random(in: 0..<3, using: &generator) == 0 ? max(1, nextOnes) : mostBytes(&generator)
     var number = worker.nextNumber
     // One that comes late, or from a worker that does not know what it was given.
     if Int.random(in: 0..<8, using: &generator) == 0 { number = .random(in: 0...(number + 2), using: &generator) }
     return ClaimRequest(
       life: worker.life,
       firstNumber: number,
-      limit: [0, 1, 2, 3, 6, 100].randomElement(using: &generator)!,
+      limit: [0, 1, 2, 3, 6, 500].randomElement(using: &generator)!,
       suspectAfter: 2,
       isEmptyHanded: Bool.random(using: &generator),
       maxPayload: [60, 4_096, 262_144].randomElement(using: &generator)!,
-      mostBytes: mostBytes(&generator),
+      mostBytes: mostBytes,
       untriedFirst: Bool.random(using: &generator)
     )
   }
@@ -186,7 +201,11 @@ struct CallGenerator {
 
   private mutating func settlements(_ index: Int, _ generator: inout SeededGenerator) -> [Settlement] {
     workers[index].hand.shuffle(using: &generator)
-    let count = Int.random(in: 0...min(5, workers[index].hand.count), using: &generator)
+    // A few, or nearly all.
+    let held = workers[index].hand.count
+    let count =
+      Int.random(in: 0..<4, using: &generator) == 0
+      ? max(0, held - 2) : .random(in: 0...min(5, held), using: &generator)
     let settled = workers[index].hand.prefix(count)
     // Now and then it forgets that it has asked.
     if Int.random(in: 0..<6, using: &generator) > 0 { workers[index].hand.removeFirst(count) }

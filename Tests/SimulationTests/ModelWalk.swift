@@ -18,9 +18,6 @@ struct ModelWalk {
   private var generator: SeededGenerator
   private var calls: CallGenerator
   private var faultySteps = 0
-  /// How often each answer came, so that a walk can show that it has been everywhere.
-  private(set) var answers: [String: Int] = [:]
-
   private static let clock = "clock"
 
   init(seed: UInt64) async throws {
@@ -46,7 +43,7 @@ struct ModelWalk {
       if faultySteps == 0 { try await endFault() }
     } else {
       try await moveClock()
-      if Int.random(in: 0..<25, using: &generator) == 0 { try await beginFault() }
+      if Int.random(in: 0..<16, using: &generator) == 0 { try await beginFault() }
     }
     let call = calls.next(in: model.state, at: now, using: &generator)
     let expected = model.answer(to: call, now: now)
@@ -56,19 +53,23 @@ struct ModelWalk {
     let real = try await test.dump().values
     let modelled = shown(model.state.values(under: test.queue.keys))
     for key in Set(real.keys).union(modelled.keys) { try #require(real[key] == modelled[key], place) }
-    answers["\(call)".prefix { $0 != "(" } + " " + answer.kind, default: 0] += 1
     calls.note(answer, to: call)
   }
 
   // MARK: The clock
 
   private mutating func moveClock() async throws {
+    // To where something ends or begins, and just beside it.
+    let times = model.state.lives.compactMap(\.leaseEnd) + model.state.later.members.prefix(3).map(\.score)
+    let coming = times.filter { $0 > now }.randomElement(using: &generator)
     let passed: Int64 =
-      switch Int.random(in: 0..<40, using: &generator) {
+      switch Int.random(in: 0..<48, using: &generator) {
+      case 40...41: (coming ?? now) - now + .random(in: -1...1, using: &generator)
+      case 42: .random(in: -3...(-1), using: &generator)
       case 0: -3_600_000
       case 1: 3_600_000
-      case 2...6: 10_000
-      case 7...20: .random(in: 0...2_000, using: &generator)
+      case 2...3: 10_000
+      case 4...20: .random(in: 0...2_000, using: &generator)
       case 21...30: .random(in: 0...3, using: &generator)
       default: 0
       }
@@ -140,28 +141,5 @@ extension RedisConnection {
     var load = RedisCommand("SCRIPT", "LOAD")
     load.append(script.source)
     shas[script.name] = try run(load)
-  }
-}
-
-extension Answer {
-  /// What kind of answer it was.
-  fileprivate var kind: String {
-    switch self {
-    case .refused(let code): code.rawValue
-    case .claimed(nil), .turned(_, _, nil), .number(nil), .fenced(nil), .reconciled(nil), .letters(nil): "nil"
-    case .claimed(let claimed?), .turned(_, _, let claimed?):
-      if claimed.isBlocked {
-        "blocked"
-      } else if !claimed.tooLarge.isEmpty {
-        "too large"
-      } else {
-        claimed.messages.isEmpty ? "empty" : "messages"
-      }
-    case .fenced(let fenced?): fenced.remaining == 0 ? "struck off" : fenced.claims.isEmpty ? "none yet" : "claims"
-    case .reconciled(let answer?): answer.count == 0 ? "none" : "lost"
-    case .renewed(let answer): answer.isRenewed ? "renewed" : "lost"
-    case .enqueued(.full): "full"
-    default: "answered"
-    }
   }
 }
