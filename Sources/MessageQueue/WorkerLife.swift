@@ -37,12 +37,14 @@ package struct WorkerLife: Hashable, Sendable {
 
   /// The number of a claim, from its id; nil when it is no claim of this life.
   package func number(ofClaim claimID: String) -> Int? {
-    let prefix = epoch.utf8.count + 1
-    guard claimID.hasPrefix(claimPrefix), claimID.utf8.count >= prefix + 10 else { return nil }
+    var rest = claimID.utf8[...]
+    guard rest.starts(with: epoch.utf8) else { return nil }
+    rest = rest.dropFirst(epoch.utf8.count)
+    guard rest.popFirst() == UInt8(ascii: "-"), rest.count >= 10 else { return nil }
     // One that begins with zeros has ten digits.
-    if claimID.utf8.count > prefix + 10, claimID.utf8.dropFirst(prefix).first == UInt8(ascii: "0") { return nil }
+    if rest.count > 10, rest.first == UInt8(ascii: "0") { return nil }
     var number = 0
-    for digit in claimID.utf8.dropFirst(prefix) {
+    for digit in rest {
       let value: Int
       switch digit {
       case UInt8(ascii: "0")...UInt8(ascii: "9"): value = Int(digit - UInt8(ascii: "0"))

@@ -62,9 +62,11 @@ extension SimulatedRedis {
 
   /// What stands under numbers that were used already, the first unbroken run of it; and the number of its first.
   private func claimedBefore(_ request: ClaimRequest, _ index: Int) -> ([SimulatedElement], Int) {
-    let life = state.lives[index]
     var (hand, first, bytes) = ([SimulatedElement](), request.firstNumber, 0)
-    while first + hand.count < life.nextNumber ?? 0 && hand.count < request.limit {
+    let nextNumber = state.lives[index].nextNumber ?? 0
+    if first >= nextNumber || request.limit == 0 { return (hand, first) }
+    let life = state.lives[index]
+    while first + hand.count < nextNumber && hand.count < request.limit {
       if let claim = life.index(ofClaim: first + hand.count) {
         let element = life.claims[claim].element
         bytes += element.byteCount
@@ -130,14 +132,14 @@ extension SimulatedRedis {
     _ now: Int64
   ) -> (expired: WorkerLife?, listener: WorkerLife?, isAlone: Bool) {
     // Lives stand by their ids, so that of equal leases the first one counts.
-    var (count, listener, hasEnded) = (0, Life?.none, false)
-    for other in state.lives {
-      guard let leaseEnd = other.leaseEnd else { continue }
+    var (count, listener, hasEnded) = (0, (index: Int, leaseEnd: Int64)?.none, false)
+    for index in state.lives.indices {
+      guard let leaseEnd = state.lives[index].leaseEnd else { continue }
       count += 1
       if leaseEnd <= now {
         hasEnded = true
-      } else if listener.map({ leaseEnd < $0.leaseEnd! }) ?? true {
-        listener = other
+      } else if listener.map({ leaseEnd < $0.leaseEnd }) ?? true {
+        listener = (index, leaseEnd)
       }
     }
     var expired: WorkerLife?
@@ -153,6 +155,6 @@ extension SimulatedRedis {
         }
       }
     }
-    return (expired, listener?.life, count == 1)
+    return (expired, listener.map { state.lives[$0.index].life }, count == 1)
   }
 }

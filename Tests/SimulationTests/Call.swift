@@ -24,6 +24,8 @@ enum Call: Sendable {
   case takeToken
   case ringAtPush
 
+  var name: String { Mirror(reflecting: self).children.first?.label ?? "\(self)" }
+
   /// For how long letters are another's. Longer than any walk takes: Redis' own clock decides when that is over.
   static let dropLease = Duration.seconds(3600)
 }

@@ -139,8 +139,9 @@ struct CallGenerator {
         crashes: .random(in: 0...3, using: &generator)
       )
       return Element(history: history, payload: Array(text.utf8) + filling(0...60, &generator)).sealed
-    case 7: return Array(text.utf8) + filling(16_380...16_386, &generator)
-    case 8: return Array(text.utf8) + filling(4_090...4_100, &generator)
+    // Few: in a debug build each of their bytes is compared by a call.
+    case 7 where pushed.isMultiple(of: 4): return Array(text.utf8) + filling(16_380...16_386, &generator)
+    case 8 where pushed.isMultiple(of: 4): return Array(text.utf8) + filling(4_090...4_100, &generator)
     default: return Array(text.utf8) + filling(0...60, &generator)
     }
   }

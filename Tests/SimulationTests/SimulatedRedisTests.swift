@@ -25,7 +25,7 @@ import Testing
         now += .random(in: 0...1_000, using: &generator)
         let call = calls.next(in: model.state, at: now, using: &generator)
         let answer = model.answer(to: call, now: now)
-        answers["\(call)".prefix { $0 != "(" } + " " + answer.kind, default: 0] += 1
+        answers["\(call.name) \(answer.kind)", default: 0] += 1
         calls.note(answer, to: call)
       }
     }
