@@ -4,10 +4,12 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 
 # Where the release build leaves things. With the Swift library inside, the binary runs on servers that have no Swift;
-# libhiredis and libsqlite3 stay shared libraries, of the server's own packages.
+# libhiredis and libsqlite3 stay shared libraries, of the server's own packages. C++'s library, which Swift's stands on, is
+# found in a folder that has nothing but the archive: as a shared library it takes 0.8 ms of each start.
 BINARY := .build/release/smsq
 MANUAL := .build/smsq.1
-RELEASE := swift build --configuration release --static-swift-stdlib
+STATIC_CXX := .build/static-c++
+RELEASE := swift build --configuration release --static-swift-stdlib -Xswiftc -L$(STATIC_CXX)
 INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
@@ -42,6 +44,8 @@ all: build manual ## Build the release binary and its man page (the default)
 
 build: ## Build .build/release/smsq
 	@.ci/dependencies libhiredis-dev libsqlite3-dev
+	@mkdir -p $(STATIC_CXX)
+	@archive=$$(clang -print-file-name=libstdc++.a) && test -f "$$archive" && ln -sf "$$archive" $(STATIC_CXX) || :
 	$(RELEASE) --product smsq
 
 # From the binary's own help, so that the page and `smsq help` cannot differ. SwiftPM's generate-manual plugin would do

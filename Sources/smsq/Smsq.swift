@@ -58,12 +58,13 @@ struct Smsq: AsyncParsableCommand {
         argv: try StartText.arguments(),
         environment: variables.texts,
         notUTF8: variables.notUTF8,
-        dumpHelp: _dumpHelp(),
+        tree: .smsq,
         reserved: ["SMSQ_WARNINGS_AS_ERRORS"]
       )
       environment = arguments
       for warning in arguments.warnings { Terminal.note(warning) }
-      var command = try parseAsRoot(arguments.arguments)
+      var command: any ParsableCommand =
+        try PushCommand(plain: arguments.arguments) ?? parseAsRoot(arguments.arguments)
       if var command = command as? any AsyncParsableCommand {
         try await command.run()
       } else {

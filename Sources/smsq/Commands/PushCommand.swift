@@ -79,7 +79,9 @@ struct PushCommand: AsyncParsableCommand {
   var maxPayload = PayloadSize.standard
 
   @Option(help: ArgumentHelp("How long an id of yours is remembered; 0s not at all.", valueName: "time"))
-  var idLifetime: Duration = .seconds(24 * 3600)
+  var idLifetime = standardIDLifetime
+
+  static let standardIDLifetime = Duration.seconds(24 * 3600)
 
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var segments: MaxSegmentsOption

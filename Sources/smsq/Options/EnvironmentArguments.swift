@@ -27,29 +27,31 @@ struct EnvironmentArguments {
   ///   - environment: the variables of the process, those at least that begin with ``prefix``. An empty value counts as not
   ///     set.
   ///   - notUTF8: those variables that are no text, which must not be read as if they were.
-  ///   - dumpHelp: the root command's `_dumpHelp()`. Called only if there is a variable to look at, because it costs
-  ///     milliseconds.
+  ///   - tree: the root command. Asked for only if there is a variable to look at.
   ///   - reserved: variables that mean something elsewhere and deserve no warning.
   /// - Throws: `ValidationError` if a flag's variable is neither true nor false, ``Failure`` if one that is to be used is no
-  ///   UTF-8, `DecodingError` if `dumpHelp` is not
-  ///   what ArgumentParser 1.8 writes.
+  ///   UTF-8.
   init(
     argv: [String],
     environment: [String: String],
     notUTF8: [String: StartText.NotUTF8] = [:],
-    dumpHelp: @autoclosure () -> String,
+    tree: @autoclosure () -> CommandTree,
     reserved: Set<String> = []
   ) throws {
     arguments = argv
     let variables = environment.filter { $0.key.hasPrefix(Self.prefix) && !$0.value.isEmpty }
     if variables.isEmpty && notUTF8.isEmpty || Self.wantsNoVariables(argv) { return }
 
-    let root = try CommandTree(dumpHelp: dumpHelp()).command
-    warnings = Self.warnings(for: (Array(variables.keys) + notUTF8.keys).filter { !reserved.contains($0) }, root: root)
-
+    let root = tree().command
     let line = CommandLineScan(argv, root: root)
+    let options = EnvironmentOption.all(of: line.path)
+    let others = (Array(variables.keys) + notUTF8.keys).filter { variable in
+      !reserved.contains(variable) && !options.contains { $0.variables.contains(variable) }
+    }
+    if !others.isEmpty { warnings = Self.warnings(for: others, root: root) }
+
     var added: [String] = []
-    for option in EnvironmentOption.all(of: line.path) where !option.names.contains(where: line.given.contains) {
+    for option in options where !option.names.contains(where: line.given.contains) {
       for variable in option.variables {
         if let fault = notUTF8[variable] { throw Failure("the environment variable \(variable) \(fault)", .usage) }
       }

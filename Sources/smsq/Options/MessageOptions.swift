@@ -20,10 +20,12 @@ struct SenderOption: ParsableArguments {
 
 struct MaxSegmentsOption: ParsableArguments {
   /// The room of Twilio's 1,600 characters, in segments of 160.
+  static let standard = 10
+
   @Option(
     help: ArgumentHelp("Refuse a text of more segments, each billed as one SMS; at most 255.", valueName: "number")
   )
-  var maxSegments = 10
+  var maxSegments = standard
 
   func validate() throws {
     if !(1...TextMessage.maximumSegments).contains(maxSegments) {

@@ -12,7 +12,9 @@ struct RedisOptions: ParsableArguments {
       valueName: "url"
     )
   )
-  var url = "redis://127.0.0.1:6379/0"
+  var url = standardURL
+
+  static let standardURL = "redis://127.0.0.1:6379/0"
 
   func validate() throws {
     do {

@@ -50,7 +50,7 @@ struct DeadSelectionTests {
     let arguments = try EnvironmentArguments(
       argv: "dead\(subcommand)".split(separator: " ").map(String.init),
       environment: ["SMSQ_QUEUE": "otp", "SMSQ_REDIS": "redis://there:7000/2"],
-      dumpHelp: Smsq._dumpHelp()
+      tree: .smsq
     )
     #expect(arguments.warnings == [])
     let command = try Smsq.parseAsRoot(arguments.arguments)

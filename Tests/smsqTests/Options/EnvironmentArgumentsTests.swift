@@ -39,11 +39,15 @@ private struct Dead: ParsableCommand {
 
 @Suite("Options from environment variables")
 struct EnvironmentArgumentsTests {
+  private let tree: CommandTree
+
+  init() throws { tree = try CommandTree(dumpHelp: Tool._dumpHelp()) }
+
   private func result(_ argv: String, _ environment: [String: String]) throws -> EnvironmentArguments {
     try EnvironmentArguments(
       argv: argv.split(separator: " ").map(String.init),
       environment: environment,
-      dumpHelp: Tool._dumpHelp()
+      tree: tree
     )
   }
 
@@ -116,15 +120,19 @@ struct EnvironmentArgumentsTests {
     let reserved = try EnvironmentArguments(
       argv: [],
       environment: ["SMSQ_TEST": "1"],
-      dumpHelp: Tool._dumpHelp(),
+      tree: tree,
       reserved: ["SMSQ_TEST"]
     )
     #expect(reserved.warnings.isEmpty)
   }
 
-  @Test("Without variables the help is not dumped")
+  @Test("Without variables the table is not read")
   func cost() throws {
-    let result = try EnvironmentArguments(argv: ["work"], environment: ["HOME": "/"], dumpHelp: "not JSON")
+    func unread() -> CommandTree {
+      Issue.record("read")
+      return .smsq
+    }
+    let result = try EnvironmentArguments(argv: ["work"], environment: ["HOME": "/"], tree: unread())
     #expect(result.arguments == ["work"])
   }
 

@@ -57,13 +57,12 @@ struct StartTextTests {
 
   @Test("A variable that is no UTF-8 is refused where it would be an option, and nowhere else")
   func variables() throws {
-    let dumpHelp = Smsq._dumpHelp()
     func arguments(_ argv: String...) throws -> [String] {
       try EnvironmentArguments(
         argv: argv,
         environment: [:],
         notUTF8: ["SMSQ_TEXT": .init(position: 2, byte: 0xFC)],
-        dumpHelp: dumpHelp
+        tree: .smsq
       ).arguments
     }
     #expect(throws: Failure.self) { try arguments("push", "--to", "1") }

@@ -1,0 +1,47 @@
+extension CommandTree {
+  /// Who adds an option or a command writes it here, too: CommandTreeTests compares the table with what ArgumentParser says of
+  /// ``Smsq``, and prints the lines that are missing.
+  static var smsq: CommandTree { CommandTree(table: table) }
+
+  static let table = """
+    smsq
+    smsq push --redis= --queue= --to= --text= --from= --id= --in= --at= --expires-in= --file= --format= --strict \
+    --max-queue= --max-payload= --id-lifetime= --default-country-code= --max-segments= --json
+    smsq worker --redis= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= --max-attempts= \
+    --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= --dead-age= --replicas= \
+    --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= --sim-latency= --sim-fail= \
+    --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= --sim-crash-on= --on-unknown= \
+    --outbox --database= --log-format= --log-level= --show-numbers
+    smsq send --to= --text= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
+    --sim-crash-on= --outbox --database= --json
+    smsq count --text= --to= --default-country-code= --max-segments= --json
+    smsq stats --redis= --queue=... --json
+    smsq peek --redis= --queue= --default-country-code= --number/-n= --json --show-numbers
+    smsq dead (list)
+    smsq dead list --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json --show-numbers
+    smsq dead show --redis= --queue= --json
+    smsq dead retry --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes --json
+    smsq dead remove --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes --json
+    smsq pause --redis= --queue=
+    smsq resume --redis= --queue=
+    smsq doctor --redis= --queue=... --supervisor-config= --drain= --replicas= --worker= --within= --json
+    smsq cron --database= --processes= --limit= --max-runtime= --every= --timeout= --lease= --max-attempts= \
+    --max-crashes= --backoff-base= --backoff-max= --redis= --default-country-code= --max-segments= --gateway= \
+    --gateway-timeout= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= \
+    --sim-ledger= --sim-crash-on= --on-unknown= --outbox --verbose/-v --json
+    smsq table
+    smsq table init --database=
+    smsq table add --database= --queue= --action= --to= --text= --from= --id= --stdin= --in= --file= --format= \
+    --strict --default-country-code= --max-segments= --json
+    smsq table list --database= --state= --number/-n= --json
+    smsq table show --database= --json
+    smsq table retry --database= --state=
+    smsq table remove --database= --state= --older-than=
+    smsq table stats --database= --json
+    smsq outbox
+    smsq outbox list --database= --number/-n= --json
+    smsq outbox stats --database= --json
+    smsq help
+    """
+}
