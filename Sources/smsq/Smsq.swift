@@ -40,6 +40,11 @@ struct Smsq: AsyncParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     StandardStreams.occupyClosed()
     if let absence = StartText.absence { Glibc.exit(end(with: absence).rawValue) }
+    await runAndExit()
+  }
+
+  /// Not on the main thread, because to come back to it takes another.
+  private static func runAndExit() async -> Never {
     var code = await run()
     do throws(Failure) {
       try Terminal.finish()
