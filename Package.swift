@@ -21,13 +21,14 @@ let package = Package(
   ],
   targets: [
     // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis, and smsq -> ProcessTable.
+    .target(name: "CLinux"),
     .target(
       name: "CHiredis",
       linkerSettings: [.linkedLibrary("hiredis")]
     ),
     .target(
       name: "RedisClient",
-      dependencies: ["CHiredis"],
+      dependencies: ["CHiredis", "CLinux"],
       swiftSettings: swiftSettings
     ),
     .target(
@@ -58,10 +59,9 @@ let package = Package(
       dependencies: ["MessageQueue", "RedisClient", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
-    .systemLibrary(name: "CRandom"),
     .target(
       name: "SMS",
-      dependencies: ["CRandom", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLinux", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
     .target(
@@ -75,7 +75,7 @@ let package = Package(
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable",
+        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,4 +1,4 @@
-import CHiredis
+import CLinux
 import Dispatch
 import Glibc
 import Synchronization
@@ -30,7 +30,7 @@ final class ConnectionThread: SerialExecutor, TaskExecutor {
       nil,
       { argument in
         let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
-        chiredis_name_thread(String(entry.name.prefix(15)))
+        clinux_name_thread(String(entry.name.prefix(15)))
         entry.thread.loop()
         return nil
       },

@@ -1,4 +1,4 @@
-import CRandom
+import CLinux
 import Glibc
 import Synchronization
 
@@ -84,7 +84,7 @@ private struct KernelRandom {
   mutating func next() -> RandomUUID {
     while unused == 0 {
       // It waits until the kernel has enough, and every Linux since 3.17 has it. A signal may cut it short.
-      let count = withUnsafeMutableBytes(of: &words) { getrandom($0.baseAddress, $0.count, 0) }
+      let count = withUnsafeMutableBytes(of: &words) { clinux_getrandom($0.baseAddress, $0.count) }
       precondition(count > 0 || errno == EINTR, "no random bytes: getrandom: \(errno)")
       unused = max(0, count) / MemoryLayout<RandomUUID>.size * 2
     }

@@ -15,7 +15,4 @@ const char *chiredis_error_text(const redisContext *context);
 // The socket, for its options and for shutdown(2) from another thread. Here because redisFD is a 1.x idea of `fd`.
 int chiredis_descriptor(const redisContext *context);
 
-// Names the calling thread. Here because pthread_setname_np is a GNU extension that Swift's Glibc module does not show.
-void chiredis_name_thread(const char *name);
-
 #endif

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Logging
 import Synchronization
@@ -67,11 +68,10 @@ package final class CommandGateway: Gateway {
     // Before the bell: what throws must not leave descriptors behind.
     let program = try Coprocess.start(command)
     var ends: [Int32] = [-1, -1]
-    precondition(pipe(&ends) == 0, "the system refused a pipe; raise the limit of open files (ulimit -n)")
-    for end in ends {
-      _ = fcntl(end, F_SETFD, FD_CLOEXEC)
-      _ = fcntl(end, F_SETFL, O_NONBLOCK)
-    }
+    precondition(
+      clinux_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0,
+      "the system refused a pipe; raise the limit of open files (ulimit -n)"
+    )
     bell = (ends[0], ends[1])
     startThread(with: program)
   }

@@ -1,5 +1,5 @@
+import CLinux
 import Glibc
-import Synchronization
 
 /// Why a program could not be started.
 package struct ProgramStartError: Error, CustomStringConvertible {
@@ -32,29 +32,18 @@ struct Coprocess: Sendable {
 
   /// Bytes of its input's pipe: one page, so that poll(2) calls it writable when it is empty, and not before.
   static let inputSize = 4096
-  /// F_SETPIPE_SZ of linux/fcntl.h, which Swift's Glibc does not show.
-  private static let setPipeSize: Int32 = 1031
-
-  /// A pipe is made first and closed to children second. A program started in between, by another gateway, would hold
-  /// the pipe open, and its end would never be seen.
-  private static let starting = Mutex(())
 
   /// - Parameter command: the program, by its path or found in PATH, and its arguments.
   static func start(_ command: [String]) throws(ProgramStartError) -> Coprocess {
-    let result = starting.withLock { _ in Result { () throws(ProgramStartError) in try spawn(command) } }
-    return try result.get()
-  }
-
-  private static func spawn(_ command: [String]) throws(ProgramStartError) -> Coprocess {
     var pipes: [Int32] = []
     for _ in 0..<3 {
       var ends: [Int32] = [-1, -1]
-      guard pipe(&ends) == 0 else {
+      // Closed to children from its start: a program that holds the pipe of another would keep its end from being seen.
+      guard clinux_pipe2(&ends, O_CLOEXEC) == 0 else {
         let code = errno
         for end in pipes { close(end) }
         throw ProgramStartError(program: command[0], code: code)
       }
-      for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
       pipes += ends
     }
     let (theirs, ours) = ([pipes[0], pipes[3], pipes[5]], [pipes[1], pipes[2], pipes[4]])
@@ -89,7 +78,7 @@ struct Coprocess: Sendable {
       throw ProgramStartError(program: command[0], code: code)
     }
     for end in ours { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
-    _ = fcntl(ours[0], setPipeSize, Int32(inputSize))
+    _ = clinux_set_pipe_size(ours[0], Int32(inputSize))
     return Coprocess(pid: pid, input: ours[0], output: ours[1], errors: ours[2])
   }
 

@@ -1,10 +1,8 @@
+import CLinux
 import Glibc
 
 /// Standard input, output and error.
 enum StandardStreams {
-  /// O_PATH, which Swift's Glibc does not show: opens a file for nothing.
-  private static let openPath: Int32 = 0o10_000_000
-
   /// Takes the numbers of those that were closed when this process was started, for something that answers as a closed one
   /// does (EBADF).
   ///
@@ -13,7 +11,7 @@ enum StandardStreams {
   static func occupyClosed() {
     for number in STDIN_FILENO...STDERR_FILENO where fcntl(number, F_GETFD) < 0 {
       // It gets the lowest number that is free, which is this one. The root is there wherever we are.
-      if open("/dev/null", openPath | O_CLOEXEC) < 0 { _ = open("/", openPath | O_CLOEXEC) }
+      if clinux_open_path("/dev/null") < 0 { _ = clinux_open_path("/") }
     }
   }
 }

@@ -1,2 +1,0 @@
-// getrandom(2), which Swift's Glibc module does not show.
-#include <sys/random.h>
