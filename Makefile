@@ -13,7 +13,7 @@ RELEASE := swift build --configuration release --static-swift-stdlib -Xswiftc -L
 INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
-PURE_TESTS := ^(SMSTests|smsqTests)\.
+PURE_TESTS := ^(WireTests|SMSTests|smsqTests)\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.

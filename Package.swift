@@ -23,6 +23,11 @@ let package = Package(
     // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis, and smsq -> ProcessTable.
     .target(name: "CLinux"),
     .target(
+      name: "Wire",
+      dependencies: ["CLinux"],
+      swiftSettings: swiftSettings
+    ),
+    .target(
       name: "CHiredis",
       linkerSettings: [.linkedLibrary("hiredis")]
     ),
@@ -61,7 +66,7 @@ let package = Package(
     ),
     .target(
       name: "SMS",
-      dependencies: ["CLinux", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["CLinux", "Wire", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
     .target(
@@ -75,7 +80,7 @@ let package = Package(
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
+        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "Wire", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -91,8 +96,15 @@ let package = Package(
 
     // One test target per environment: none.
     .testTarget(
+      name: "WireTests",
+      dependencies: ["Wire", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
       name: "SMSTests",
-      dependencies: ["SMS", "Worker", "MessageQueue", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      dependencies: [
+        "Wire", "SMS", "Worker", "MessageQueue", "TestSupport", .product(name: "Logging", package: "swift-log"),
+      ],
       exclude: ["Data"],
       swiftSettings: swiftSettings
     ),

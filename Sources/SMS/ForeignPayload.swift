@@ -1,3 +1,5 @@
+import Wire
+
 /// What a payload is that cannot be read: producers' libraries pack, compress and encode it by settings that nobody remembers.
 /// Looked at only when something is wrong.
 enum ForeignPayload {

@@ -1,3 +1,5 @@
+import Wire
+
 /// What a producer says of a message beyond what smsq itself reads, for a gateway that may know more: a template's name, a
 /// signature, a tenant.
 ///
@@ -34,7 +36,7 @@ package struct MessageExtras: Sendable {
     }
   }
 
-  private static func members(of payload: [UInt8]) throws(MessageError) -> [UInt8] {
+  private static func members(of payload: [UInt8]) throws(WireError) -> [UInt8] {
     var members: [UInt8] = []
     var reader = try JSONReader(payload)
     var end = reader.index

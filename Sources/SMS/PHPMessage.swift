@@ -1,3 +1,5 @@
+import Wire
+
 /// A message as a PHP producer writes it: `serialize([$user_id, $mobile, $content])`, or of the map with these keys.
 ///
 /// `mobile` is a string or an integer, `content` a string. A list has these three and no more; a map may hold other keys,
@@ -19,20 +21,31 @@ struct PHPMessage {
   init(payload: [UInt8]) throws(MessageError) {
     try TextMessage.checkSize(of: payload)
     do throws(MessageError) {
-      try self.init(reading: payload)
+      try self.init(Self.elements(of: payload))
     } catch {
       throw ForeignPayload.explaining(error, of: payload)
     }
   }
 
-  private init(reading payload: [UInt8]) throws(MessageError) {
-    _ = try TextMessage.isASCII(checking: payload)
-    var reader = PHPReader(payload)
+  private typealias Elements = [(key: PHPReader.Key, value: PHPReader.Value)]
+
+  private static func elements(of payload: [UInt8]) throws(MessageError) -> Elements {
+    do throws(WireError) {
+      var reader = try PHPReader(payload)
+      var elements: Elements = []
+      for _ in 0..<(try reader.arrayCount()) { elements.append((try reader.key(), try reader.value())) }
+      try reader.endArray()
+      try reader.end()
+      return elements
+    } catch {
+      throw MessageError(error)
+    }
+  }
+
+  private init(_ elements: Elements) throws(MessageError) {
     var fields: [String: PHPReader.Value] = [:]
     var isList: Bool?
-    let count = try reader.arrayCount()
-    for _ in 0..<count {
-      let key = try reader.key()
+    for (key, value) in elements {
       let name: String
       switch key {
       case .integer(let index):
@@ -44,14 +57,11 @@ struct PHPMessage {
         isList = false
         name = text
       }
-      let value = try reader.value()
       guard Self.names.contains(name) else { continue }
       guard fields.updateValue(value, forKey: name) == nil else {
         throw MessageError(.duplicateField, "'\(name)' is there twice: write it once")
       }
     }
-    try reader.endArray()
-    try reader.end()
     // A list that lacks one would otherwise be a map that does.
     if isList == true && fields.count < 3 { throw Self.neitherForm }
 

@@ -1,3 +1,5 @@
+import Wire
+
 /// What a listing can show of any payload, one that is no valid message included: it may lie among the dead letters for just
 /// that reason.
 package struct PayloadGlimpse: Sendable, Equatable {

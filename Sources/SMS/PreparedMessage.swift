@@ -1,4 +1,5 @@
 import MessageQueue
+import Wire
 
 /// A producer's message, checked and made complete, ready for the queue.
 package struct PreparedMessage: Sendable {

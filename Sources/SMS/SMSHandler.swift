@@ -1,5 +1,6 @@
 import Logging
 import MessageQueue
+import Wire
 import Worker
 
 /// Hands the queue's messages to a gateway, and says what became of each.

@@ -1,3 +1,5 @@
+import Wire
+
 extension TextMessage {
   /// No text of ``maximumSegments`` comes near it, so that what is longer is a mistake or an attack: 1 MiB. Queues take less,
   /// unless told otherwise: `--max-payload`.
@@ -40,19 +42,6 @@ extension TextMessage {
       throw MessageError(
         .payloadTooLarge,
         "the payload has \(payload.count) bytes and the most is \(limit): shorten it\(advice)"
-      )
-    }
-  }
-
-  /// Whether a payload is all ASCII; refuses what is not UTF-8.
-  static func isASCII(checking payload: [UInt8]) throws(MessageError) -> Bool {
-    do {
-      return try UTF8Span(validating: payload.span).isKnownASCII
-    } catch {
-      throw MessageError(
-        .invalidUTF8,
-        "the payload is not valid UTF-8 at byte \(error.byteOffsets.lowerBound + 1): "
-          + "write it in UTF-8, and not in GBK or Latin-1"
       )
     }
   }
@@ -143,17 +132,17 @@ struct MessageFields: ~Copyable {
   init(payload: [UInt8]) throws(MessageError) {
     self.payload = payload
     try TextMessage.checkSize(of: payload)
-    do throws(MessageError) {
+    do throws(WireError) {
       try read()
     } catch {
-      throw ForeignPayload.explaining(error, of: payload)
+      throw ForeignPayload.explaining(MessageError(error), of: payload)
     }
   }
 
-  private mutating func read() throws(MessageError) {
+  private mutating func read() throws(WireError) {
     var reader = try JSONReader(payload)
     while let name = try reader.nextName() {
-      try name.withUTF8(in: payload) { name throws(MessageError) in
+      try name.withUTF8(in: payload) { name throws(WireError) in
         switch name {
         case "to": try to.read(&reader, orNumber: .digits)
         case "text": try text.read(&reader)
@@ -212,11 +201,15 @@ struct MessageField {
 
   init(_ name: StaticString) { self.name = name }
 
-  mutating func read(_ reader: inout JSONReader, orNumber numbers: JSONReader.Numbers = .none) throws(MessageError) {
+  mutating func read(_ reader: inout JSONReader, orNumber numbers: JSONReader.Numbers = .none) throws(WireError) {
     // Readers differ in which of two they take, and one of the two may be the wrong recipient.
-    guard range == nil else { throw MessageError(.duplicateField, "'\(name)' is there twice: write it once") }
+    guard range == nil else { throw WireError(.duplicateMember, "is there twice: write it once").of(member: name) }
     let start = reader.index
-    string = try reader.stringOrNull(of: name, orNumber: numbers)
+    do throws(WireError) {
+      string = try reader.stringOrNull(orNumber: numbers)
+    } catch {
+      throw error.code == .wrongType ? error.of(member: name) : error
+    }
     range = start..<reader.index
   }
 }

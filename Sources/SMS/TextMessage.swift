@@ -1,3 +1,5 @@
+import Wire
+
 /// One text message, checked: whatever holds one may send it.
 package struct TextMessage: Sendable, Equatable {
   package let to: PhoneNumber

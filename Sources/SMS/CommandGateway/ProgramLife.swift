@@ -1,5 +1,6 @@
 import Glibc
 import Logging
+import Wire
 
 /// One life of the program, from its start until it is gone: moves lines in and out, and watches the clock.
 ///

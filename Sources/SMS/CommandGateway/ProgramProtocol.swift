@@ -1,3 +1,5 @@
+import Wire
+
 // What a program reads and writes, one JSON object a line: docs/gateways.md.
 
 /// One line for the program.
@@ -37,12 +39,13 @@ struct ProgramAnswer {
   private var reason: String?
   private var retryAfter: Duration?
 
-  /// - Throws: `invalid_json`, `not_an_object`, `invalid_utf8`, `missing_field`.
-  init(line: [UInt8]) throws(MessageError) {
+  /// - Returns: nil for an object without a `ref`.
+  /// - Throws: ``WireError`` for what is no JSON object.
+  init?(line: [UInt8]) throws(WireError) {
     var reader = try JSONReader(line)
     var ref: UInt64?
     while let name = try reader.nextName()?.text(in: line) {
-      let value = try Self.value(of: name, &reader, line)
+      let value = try Self.value(&reader, line)
       switch name {
       case "ref": ref = value.flatMap { UInt64($0) }
       case "outcome": outcome = value
@@ -54,7 +57,7 @@ struct ProgramAnswer {
       default: break
       }
     }
-    guard let ref else { throw MessageError(.missingField, "the line has no 'ref'") }
+    guard let ref else { return nil }
     self.ref = ref
   }
 
@@ -89,14 +92,10 @@ struct ProgramAnswer {
   }
 
   /// A string's text, nil for null, and anything else as it is written.
-  private static func value(
-    of name: String,
-    _ reader: inout JSONReader,
-    _ line: [UInt8]
-  ) throws(MessageError) -> String? {
+  private static func value(_ reader: inout JSONReader, _ line: [UInt8]) throws(WireError) -> String? {
     let start = reader.index
     if start < line.count, line[start] == UInt8(ascii: "\"") || line[start] == UInt8(ascii: "n") {
-      return try reader.stringOrNull(of: name)?.text(in: line)
+      return try reader.stringOrNull()?.text(in: line)
     }
     try reader.skipValue()
     return String(decoding: line[start..<reader.index], as: UTF8.self)

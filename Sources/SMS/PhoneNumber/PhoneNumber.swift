@@ -1,3 +1,5 @@
+import Wire
+
 /// A telephone number in E.164 form: `+`, then 7 to 15 digits, the first of them those of an assigned country code.
 package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
   /// The number, such as `+8613800138000`.
@@ -164,5 +166,3 @@ package struct PhoneNumber: Hashable, Sendable, CustomStringConvertible {
     MessageError(.invalidNumber, "'\(Redacted.number(text))' is no telephone number, as \(reason): \(advice)")
   }
 }
-
-func isDigit(_ byte: UInt8) -> Bool { byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") }

@@ -1,3 +1,5 @@
+import Wire
+
 /// A telephone number as somebody wrote it, reduced to what it means: its digits, and whether a `+` came before them.
 ///
 /// What groups digits is dropped: spaces of any width, dashes, dots, slashes and brackets; so are the invisible characters

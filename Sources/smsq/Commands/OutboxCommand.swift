@@ -1,6 +1,7 @@
 import ArgumentParser
 import ProcessTable
 import SMS
+import Wire
 
 struct OutboxCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -7,6 +7,7 @@ import ArgumentParser
 import MessageQueue
 import RedisClient
 import SMS
+import Wire
 
 struct PeekCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import MessageQueue
 import RedisClient
 import SMS
+import Wire
 
 struct PushCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import Logging
 import SMS
+import Wire
 
 struct SendCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ProcessTable
 import SMS
+import Wire
 
 struct TableCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 import Glibc
 import RedisClient
+import Wire
 
 /// What a supervisord configuration does to a worker that it runs: docs/operations.md gives the reasons.
 enum SupervisorCheck {

@@ -1,4 +1,5 @@
 import Glibc
+import Wire
 
 #if canImport(FoundationEssentials)
   import FoundationEssentials

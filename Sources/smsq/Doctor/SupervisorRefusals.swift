@@ -1,5 +1,6 @@
 import Glibc
 import RedisClient
+import Wire
 
 /// What supervisord 4 would refuse to start with, or understand otherwise than it was meant, in the sections of a worker.
 ///

@@ -1,3 +1,5 @@
+import Wire
+
 /// Streams the records of a CSV file (RFC 4180): fields in double quotes may hold separators, line breaks and quotes, the
 /// latter doubled. The first record names the columns.
 final class CSVReader: Sequence, IteratorProtocol {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import SMS
+import Wire
 
 /// A text with places for the columns of a file: `Dear {name}, ...`. `{{` and `}}` stand for the braces themselves.
 struct TextTemplate: Equatable {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Wire
 
 /// One option, or one flag together with its `--no-` form, that an environment variable can give.
 struct EnvironmentOption {

@@ -1,4 +1,5 @@
 import Glibc
+import Wire
 
 /// What a command that changes much asks before it begins.
 enum Confirmation {

@@ -5,6 +5,7 @@
 #endif
 import MessageQueue
 import SMS
+import Wire
 
 /// A dead letter as people and scripts read it.
 struct DeadLetterView: Encodable {

@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import SMS
+import Wire
 import Worker
 
 /// Writes each log entry as one line: `2026-11-22T12:00:00.123Z info event=sent id=... queue=sms` or the same as JSON.

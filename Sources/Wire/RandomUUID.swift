@@ -32,8 +32,8 @@ package struct RandomUUID: Sendable {
     }
   }
 
-  /// Appends ``text``, with no string in between: every message that is pushed without an id gets one.
-  func append(to bytes: inout [UInt8]) {
+  /// Appends ``text``, with no string in between.
+  package func append(to bytes: inout [UInt8]) {
     withUnsafeTemporaryAllocation(byteCount: Self.textLength, alignment: 8) { text in
       write(to: text.baseAddress!)
       bytes.append(contentsOf: text)

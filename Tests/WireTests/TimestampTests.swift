@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Wire
 
 @Suite struct TimestampTests {
   @Test(

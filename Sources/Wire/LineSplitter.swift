@@ -1,13 +1,13 @@
 /// Cuts a stream into lines, and keeps no more than one line of bounded length.
-struct LineSplitter {
-  struct Line: Equatable {
+package struct LineSplitter {
+  package struct Line: Equatable {
     /// Without the line feed; never empty.
-    var bytes: [UInt8]
+    package var bytes: [UInt8]
     /// Whether this is only the beginning of a line that was too long.
-    var isCut = false
+    package var isCut = false
   }
 
-  let limit: Int
+  package let limit: Int
   private var rest: [UInt8] = []
   /// The line's beginning was given away as cut; its end is of no interest.
   private var isSkipping = false
@@ -15,10 +15,10 @@ struct LineSplitter {
   private static let newline = UInt8(ascii: "\n")
 
   /// - Parameter limit: the longest line, in bytes.
-  init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
 
   /// The lines that end in this chunk, and the first `limit` bytes of one that has become too long.
-  mutating func feed(_ chunk: ArraySlice<UInt8>) -> [Line] {
+  package mutating func feed(_ chunk: ArraySlice<UInt8>) -> [Line] {
     var lines: [Line] = []
     var chunk = chunk
     while let end = chunk.firstIndex(of: Self.newline) {
@@ -31,7 +31,7 @@ struct LineSplitter {
   }
 
   /// The last line, which has no line feed.
-  mutating func finish() -> [Line] {
+  package mutating func finish() -> [Line] {
     defer {
       rest.removeAll()
       isSkipping = false

@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Wire
 
 @Suite struct PlainTextTests {
   /// As the specification says it, one byte after the other.

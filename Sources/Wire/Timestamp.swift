@@ -1,3 +1,5 @@
+import Glibc
+
 /// Times on the wire: RFC 3339 text outside, or Unix seconds, and Unix milliseconds inside.
 ///
 /// `Date.ISO8601FormatStyle` reads 30 February, the hour 25 and trailing junk as times (tried with Swift 6.3), so that a
@@ -5,6 +7,13 @@
 package enum Timestamp {
   /// The milliseconds that RFC 3339 can write: the years 0000 to 9999.
   package static let range: ClosedRange<Int64> = -62_167_219_200_000...253_402_300_799_999
+
+  /// This host's time, in Unix milliseconds.
+  package static func now() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
 
   /// Reads `2026-11-22T12:00:00Z`, with a fraction (what is below the millisecond is dropped) or an offset such as
   /// `+08:00`. A leap second is the second after it, as in Unix time.
@@ -16,7 +25,7 @@ package enum Timestamp {
   /// - Returns: Unix milliseconds; nil if the text is not exactly one such time.
   package static func milliseconds(_ text: String) -> Int64? { milliseconds(text.utf8.span) }
 
-  static func milliseconds(_ text: Span<UInt8>) -> Int64? { rfc3339(text) ?? unixTime(text) }
+  package static func milliseconds(_ text: Span<UInt8>) -> Int64? { rfc3339(text) ?? unixTime(text) }
 
   /// What is wrong with a text that is read as no time, and what to do: goes on where `'2026-11-22'` ends.
   package static func complaint(of text: String) -> String {

@@ -13,14 +13,14 @@ package enum JSONText {
   }
 
   /// The text in double quotes, as ``append(_:to:)`` writes it.
-  static func bytes(_ text: String) -> [UInt8] {
+  package static func bytes(_ text: String) -> [UInt8] {
     var bytes: [UInt8] = []
     append(text, to: &bytes)
     return bytes
   }
 
   /// Appends a member's name, which needs no escapes, in double quotes, and the colon behind it.
-  static func append(name: StaticString, to bytes: inout [UInt8]) {
+  package static func append(name: StaticString, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     name.withUTF8Buffer { bytes.append(contentsOf: $0) }
     bytes.append(UInt8(ascii: "\""))

@@ -8,16 +8,16 @@
 // length that a payload claims, reads past the end, or traps.
 
 /// A cursor over the bytes of one serialized value, which must be valid UTF-8.
-struct PHPReader {
+package struct PHPReader {
   /// Arrays that may be open at once. Ours: a message is one array, and a producer's own keys hardly go two deep.
   static let maximumDepth = 8
 
-  enum Key: Hashable {
+  package enum Key: Hashable {
     case integer(Int64)
     case string(String)
   }
 
-  enum Value: Equatable {
+  package enum Value: Equatable {
     case null
     case integer(Int64)
     case string(String)
@@ -28,12 +28,16 @@ struct PHPReader {
   private let bytes: [UInt8]
   private var index = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  /// - Throws: `invalidUTF8`.
+  package init(_ bytes: [UInt8]) throws(WireError) {
+    self.bytes = bytes
+    _ = try isASCII(checking: bytes)
+  }
 
   /// Steps into an array.
   ///
   /// - Returns: how many pairs of key and value it says it has.
-  mutating func arrayCount() throws(MessageError) -> Int {
+  package mutating func arrayCount() throws(WireError) -> Int {
     guard takeIf("a") else { throw fault("an array, a:") }
     try take(":")
     let count = try length(smallest: 6)
@@ -42,14 +46,14 @@ struct PHPReader {
     return count
   }
 
-  mutating func endArray() throws(MessageError) { try take("}") }
+  package mutating func endArray() throws(WireError) { try take("}") }
 
   /// Checks that nothing follows.
-  func end() throws(MessageError) {
-    guard index == bytes.count else { throw fault("the end of the payload") }
+  package func end() throws(WireError) {
+    guard index == bytes.count else { throw fault("nothing more") }
   }
 
-  mutating func key() throws(MessageError) -> Key {
+  package mutating func key() throws(WireError) -> Key {
     switch current {
     case UInt8(ascii: "i"): return .integer(try integer())
     case UInt8(ascii: "s"): return .string(try string())
@@ -57,9 +61,9 @@ struct PHPReader {
     }
   }
 
-  mutating func value() throws(MessageError) -> Value { try value(depth: 1) }
+  package mutating func value() throws(WireError) -> Value { try value(depth: 1) }
 
-  private mutating func value(depth: Int) throws(MessageError) -> Value {
+  private mutating func value(depth: Int) throws(WireError) -> Value {
     switch current {
     case UInt8(ascii: "i"): return .integer(try integer())
     case UInt8(ascii: "s"): return .string(try string())
@@ -75,20 +79,20 @@ struct PHPReader {
     case UInt8(ascii: "d"): try skipFloat()
     case UInt8(ascii: "a"): try skipArray(depth: depth + 1)
     case UInt8(ascii: "O"), UInt8(ascii: "C"), UInt8(ascii: "E"), UInt8(ascii: "r"), UInt8(ascii: "R"):
-      throw MessageError(
+      throw WireError(
         .invalidPHP,
-        "the payload holds a PHP object, enumeration or reference at byte \(index + 1): write strings and integers only"
+        "holds a PHP object, enumeration or reference at byte \(index + 1): write strings and integers only"
       )
     default: throw fault("a value")
     }
     return .other
   }
 
-  private mutating func skipArray(depth: Int) throws(MessageError) {
+  private mutating func skipArray(depth: Int) throws(WireError) {
     guard depth <= Self.maximumDepth else {
-      throw MessageError(
+      throw WireError(
         .invalidPHP,
-        "the payload is nested more than \(Self.maximumDepth) levels deep at byte \(index + 1): make it flatter"
+        "is nested more than \(Self.maximumDepth) levels deep at byte \(index + 1): make it flatter"
       )
     }
     for _ in 0..<(try arrayCount()) {
@@ -99,7 +103,7 @@ struct PHPReader {
   }
 
   /// `i:-42;`, as PHP writes it: no plus sign, no leading zeros.
-  private mutating func integer() throws(MessageError) -> Int64 {
+  private mutating func integer() throws(WireError) -> Int64 {
     index += 1
     try take(":")
     let start = index
@@ -112,7 +116,7 @@ struct PHPReader {
   }
 
   /// `s:5:"hello";`. The length counts bytes, and nothing in the string is escaped.
-  private mutating func string() throws(MessageError) -> String {
+  private mutating func string() throws(WireError) -> String {
     index += 1
     try take(":")
     let count = try length(smallest: 1)
@@ -128,7 +132,7 @@ struct PHPReader {
   }
 
   /// `d:0.5;`, `d:1.0E+25;`, `d:-INF;`, `d:NAN;`
-  private mutating func skipFloat() throws(MessageError) {
+  private mutating func skipFloat() throws(WireError) {
     index += 1
     try take(":")
     let start = index
@@ -141,12 +145,12 @@ struct PHPReader {
   }
 
   /// A count of things of which each takes so many bytes at least, so that what is left bounds it.
-  private mutating func length(smallest: Int) throws(MessageError) -> Int {
+  private mutating func length(smallest: Int) throws(WireError) -> Int {
     let start = index
     skipDigits()
     let text = String(decoding: bytes[start..<index], as: UTF8.self)
     guard let count = Int(text), String(count) == text, count <= (bytes.count - index) / smallest else {
-      throw fault("a length that the rest of the payload has room for, before this")
+      throw fault("a length that the rest has room for, before this")
     }
     return count
   }
@@ -165,16 +169,16 @@ struct PHPReader {
     return true
   }
 
-  private mutating func take(_ wanted: Unicode.Scalar) throws(MessageError) {
+  private mutating func take(_ wanted: Unicode.Scalar) throws(WireError) {
     guard takeIf(wanted) else { throw fault(String(Character(wanted))) }
   }
 
   /// Says where, but not what stands there: it may be the text.
-  private func fault(_ expected: String) -> MessageError {
+  private func fault(_ expected: String) -> WireError {
     let place = index < bytes.count ? "at byte \(index + 1)" : "at its end, byte \(bytes.count + 1)"
-    return MessageError(
+    return WireError(
       .invalidPHP,
-      "the payload is not what PHP's serialize writes \(place): there should be \(expected)"
+      "is not what PHP's serialize writes \(place): there should be \(expected)"
     )
   }
 }

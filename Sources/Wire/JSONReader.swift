@@ -1,11 +1,10 @@
 // Reads one JSON object member by member, strictly by RFC 8259, and builds nothing that its caller does not ask for.
 //
 // JSONDecoder takes trailing commas, UTF-16 and byte order marks, silently picks one of two members of the same name,
-// cannot say where the fault is, and needs several times as long. Payloads come from anybody who can reach Redis: nothing
-// in here recurses deeper than `maximumDepth`, reads past the end, or traps.
+// cannot say where the fault is, and needs several times as long. Texts come from anybody: nothing in here recurses deeper than `maximumDepth`, reads past the end, or traps.
 
 /// A string in a JSON text. It is not copied from there if it stands there as it is: most are only looked at.
-enum JSONString {
+package enum JSONString {
   /// Where it stands, between its quotes, and whether it is known to be ASCII.
   case plain(Range<Int>, isASCII: Bool)
   /// What it says, where some of it is written as escapes.
@@ -14,7 +13,8 @@ enum JSONString {
   /// Hands out what it says.
   ///
   /// - Parameter json: the text that a ``JSONReader`` found it in.
-  func withUTF8<Result, Failure>(
+  @inlinable
+  package func withUTF8<Result, Failure>(
     in json: [UInt8],
     _ body: (UTF8Span) throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -28,46 +28,39 @@ enum JSONString {
   }
 
   /// What it says, as a string of its own.
-  func text(in json: [UInt8]) -> String { withUTF8(in: json) { String(copying: $0) } }
+  package func text(in json: [UInt8]) -> String { withUTF8(in: json) { String(copying: $0) } }
 }
 
 /// A cursor over the bytes of one JSON object.
-struct JSONReader {
+package struct JSONReader {
   /// The brackets that may be open at once. Ours: payloads are flat, and a producer's own fields hardly go ten deep.
   static let maximumDepth = 128
 
   private let bytes: [UInt8]
   private let isASCII: Bool
   /// Where the cursor stands: behind what was read last.
-  private(set) var index = 0
+  package private(set) var index = 0
   private var isFirstMember = true
 
   /// Steps into the object.
   ///
-  /// - Throws: `invalid_utf8`, `invalid_json`, `not_an_object`.
-  init(_ bytes: [UInt8]) throws(MessageError) {
+  /// - Throws: `invalidUTF8`, `empty`, `notAnObject`.
+  package init(_ bytes: [UInt8]) throws(WireError) {
     self.bytes = bytes
-    isASCII = try TextMessage.isASCII(checking: bytes)
+    isASCII = try Wire.isASCII(checking: bytes)
     skipSpace()
-    guard let byte = current else {
-      throw MessageError(.invalidJSON, "the payload is empty: write one JSON object with 'to' and 'text'")
-    }
-    guard byte == UInt8(ascii: "{") else {
-      throw MessageError(
-        .notAnObject,
-        "the payload does not start with {: write one JSON object, {\"to\":\"+8613800138000\",\"text\":\"...\"}"
-      )
-    }
+    guard let byte = current else { throw WireError(.empty, "is empty") }
+    guard byte == UInt8(ascii: "{") else { throw WireError(.notAnObject, "does not start with {") }
     index += 1
   }
 
   /// The next member's name; nil after the last one, when nothing but space may follow.
-  mutating func nextName() throws(MessageError) -> JSONString? {
+  package mutating func nextName() throws(WireError) -> JSONString? {
     skipSpace()
     if current == UInt8(ascii: "}") {
       index += 1
       skipSpace()
-      guard current == nil else { throw fault("the end of the payload") }
+      guard current == nil else { throw fault("nothing more") }
       return nil
     }
     guard isFirstMember || takeIf(",") else { throw fault("a comma or }") }
@@ -81,7 +74,7 @@ struct JSONReader {
   }
 
   /// The numbers that a member may be written as, beside a string.
-  enum Numbers {
+  package enum Numbers {
     case none
     /// Digits alone: what has a fraction or an exponent has been through somebody's arithmetic.
     case digits
@@ -91,11 +84,8 @@ struct JSONReader {
   /// The value of the member that ``nextName()`` has named: a string, a number as it is written where one may be there, or
   /// nil for `null`.
   ///
-  /// - Throws: `invalid_json`, `wrong_type`.
-  mutating func stringOrNull(
-    of name: some CustomStringConvertible,
-    orNumber numbers: Numbers = .none
-  ) throws(MessageError) -> JSONString? {
+  /// - Throws: `invalidJSON`, `wrongType`.
+  package mutating func stringOrNull(orNumber numbers: Numbers = .none) throws(WireError) -> JSONString? {
     if let string = try takeString() { return string }
     if current == UInt8(ascii: "n") {
       try takeWord("null")
@@ -108,13 +98,13 @@ struct JSONReader {
       return .plain(start..<index, isASCII: true)
     }
     let what = !isNumber ? "no string" : numbers == .digits ? "a number that is not digits alone" : "a number"
-    throw MessageError(.wrongType, "'\(name)' is \(what): write its value in double quotes")
+    throw WireError(.wrongType, "is \(what): write its value in double quotes")
   }
 
   /// The value of the member that ``nextName()`` has named: a string, or a number as it is written; nil for anything else.
   ///
-  /// - Throws: `invalid_json`.
-  mutating func stringOrNumber() throws(MessageError) -> String? {
+  /// - Throws: `invalidJSON`.
+  package mutating func stringOrNumber() throws(WireError) -> String? {
     if let string = try takeString() { return string.text(in: bytes) }
     let start = index
     let isNumber = isAtNumber
@@ -123,9 +113,9 @@ struct JSONReader {
   }
 
   /// Steps over the value of a member that nobody asked for, and checks it.
-  mutating func skipValue() throws(MessageError) { try skipValue(depth: 1) }
+  package mutating func skipValue() throws(WireError) { try skipValue(depth: 1) }
 
-  private mutating func skipValue(depth: Int) throws(MessageError) {
+  private mutating func skipValue(depth: Int) throws(WireError) {
     switch current {
     case UInt8(ascii: "\""): try skipString()
     case UInt8(ascii: "{"): try skipElements(until: "}", depth: depth + 1, areNamed: true)
@@ -137,11 +127,11 @@ struct JSONReader {
     }
   }
 
-  private mutating func skipElements(until end: Unicode.Scalar, depth: Int, areNamed: Bool) throws(MessageError) {
+  private mutating func skipElements(until end: Unicode.Scalar, depth: Int, areNamed: Bool) throws(WireError) {
     guard depth <= Self.maximumDepth else {
-      throw MessageError(
+      throw WireError(
         .invalidJSON,
-        "the payload is nested more than \(Self.maximumDepth) levels deep at byte \(index): make it flatter"
+        "is nested more than \(Self.maximumDepth) levels deep at byte \(index): make it flatter"
       )
     }
     index += 1
@@ -161,11 +151,11 @@ struct JSONReader {
     guard takeIf(end) else { throw fault("a comma or \(end)") }
   }
 
-  private mutating func skipString() throws(MessageError) {
+  private mutating func skipString() throws(WireError) {
     guard try takeString() != nil else { throw fault("a string in double quotes") }
   }
 
-  private mutating func skipNumber() throws(MessageError) {
+  private mutating func skipNumber() throws(WireError) {
     _ = takeIf("-")
     if !takeIf("0") { try skipDigits(expected: "a value") }
     if takeIf(".") { try skipDigits(expected: "a digit") }
@@ -175,13 +165,13 @@ struct JSONReader {
     }
   }
 
-  private mutating func skipDigits(expected: String) throws(MessageError) {
+  private mutating func skipDigits(expected: String) throws(WireError) {
     guard let byte = current, isDigit(byte) else { throw fault(expected) }
     while let byte = current, isDigit(byte) { index += 1 }
   }
 
   /// Nil, with nothing taken, where no string starts.
-  private mutating func takeString() throws(MessageError) -> JSONString? {
+  private mutating func takeString() throws(WireError) -> JSONString? {
     guard takeIf("\"") else { return nil }
     let start = index
     let end = PlainText.end(in: bytes.span, from: start)
@@ -202,7 +192,7 @@ struct JSONReader {
     throw fault("a closing double quote")
   }
 
-  private mutating func takeEscape(into unescaped: inout [UInt8]) throws(MessageError) {
+  private mutating func takeEscape(into unescaped: inout [UInt8]) throws(WireError) {
     guard let name = current else { throw fault("an escape's second character") }
     index += 1
     switch name {
@@ -220,7 +210,7 @@ struct JSONReader {
   }
 
   /// One scalar of four hexadecimal digits, or a surrogate pair of twice as many.
-  private mutating func takeHexScalar() throws(MessageError) -> Unicode.Scalar {
+  private mutating func takeHexScalar() throws(WireError) -> Unicode.Scalar {
     var value = try takeHexDigits()
     if value & 0xFC00 == 0xD800 {
       guard takeIf("\\"), takeIf("u") else { throw fault("the second half of a surrogate pair") }
@@ -232,7 +222,7 @@ struct JSONReader {
     return scalar
   }
 
-  private mutating func takeHexDigits() throws(MessageError) -> UInt32 {
+  private mutating func takeHexDigits() throws(WireError) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
       let digit: UInt8
@@ -264,15 +254,15 @@ struct JSONReader {
     return true
   }
 
-  private mutating func takeWord(_ wanted: StaticString) throws(MessageError) {
+  private mutating func takeWord(_ wanted: StaticString) throws(WireError) {
     let isThere = wanted.withUTF8Buffer { bytes[index...].starts(with: $0) }
     guard isThere else { throw fault("a value") }
     index += wanted.utf8CodeUnitCount
   }
 
   /// Says where, but not what stands there: it may be the text.
-  private func fault(_ expected: String) -> MessageError {
+  private func fault(_ expected: String) -> WireError {
     let place = index < bytes.count ? "at byte \(index + 1)" : "at its end, byte \(bytes.count + 1)"
-    return MessageError(.invalidJSON, "the payload is not valid JSON \(place): there should be \(expected)")
+    return WireError(.invalidJSON, "is not valid JSON \(place): there should be \(expected)")
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import SMS
+@testable import Wire
 
 @Suite struct RandomUUIDTests {
   @Test("The bytes are written in order, as hexadecimal digits in lower case, around the version and the variant")
