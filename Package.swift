@@ -20,7 +20,7 @@ let package = Package(
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
-    // Dependencies run one way: smsq -> SMS -> Worker -> MessageQueue -> RedisClient -> CHiredis, and smsq -> ProcessTable.
+    // Dependencies run one way: smsq -> Gateways -> SMS -> Wire, smsq -> Worker -> MessageQueue -> RedisClient -> CHiredis.
     .target(name: "CLinux"),
     .target(
       name: "Wire",
@@ -66,7 +66,12 @@ let package = Package(
     ),
     .target(
       name: "SMS",
-      dependencies: ["CLinux", "Wire", "Worker", "MessageQueue", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Wire"],
+      swiftSettings: swiftSettings
+    ),
+    .target(
+      name: "Gateways",
+      dependencies: ["SMS", "Wire", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
     .target(
@@ -80,7 +85,7 @@ let package = Package(
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "SMS", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "Wire", "CLinux",
+        "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -102,15 +107,18 @@ let package = Package(
     ),
     .testTarget(
       name: "SMSTests",
-      dependencies: [
-        "Wire", "SMS", "Worker", "MessageQueue", "TestSupport", .product(name: "Logging", package: "swift-log"),
-      ],
+      dependencies: ["SMS", "Wire", "TestSupport"],
       exclude: ["Data"],
       swiftSettings: swiftSettings
     ),
     .testTarget(
+      name: "GatewaysTests",
+      dependencies: ["Gateways", "SMS", "Wire", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
       name: "smsqTests",
-      dependencies: ["smsq", "MessageQueue", "RedisClient"],
+      dependencies: ["smsq", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient"],
       swiftSettings: swiftSettings
     ),
     // The real binary on real SQLite files, and a real redis-server for the rows that go to a queue.
@@ -125,7 +133,7 @@ let package = Package(
     // A real redis-server, which each test starts for itself or shares.
     .target(
       name: "TestSupport",
-      dependencies: ["MessageQueue", "RedisClient"],
+      dependencies: ["MessageQueue", "RedisClient", "SMS"],
       path: "Tests/TestSupport",
       swiftSettings: swiftSettings
     ),

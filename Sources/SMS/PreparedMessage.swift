@@ -1,4 +1,3 @@
-import MessageQueue
 import Wire
 
 /// A producer's message, checked and made complete, ready for the queue.
@@ -42,7 +41,7 @@ package struct PreparedMessage: Sendable {
     ///   - expiresAt: Unix milliseconds.
     ///   - queuedAt: Unix milliseconds, by Redis' clock.
     ///   - maxSegments: refuse a text that takes more.
-    ///   - maxPayload: the most bytes that a payload may have, made complete.
+    ///   - maxPayload: the most bytes that a payload may have, made complete; a queue takes no more.
     /// - Throws: `invalid_sender`.
     package init(
       id: String? = nil,
@@ -51,7 +50,7 @@ package struct PreparedMessage: Sendable {
       expiresAt: Int64? = nil,
       queuedAt: Int64? = nil,
       maxSegments: Int = TextMessage.maximumSegments,
-      maxPayload: Int = MessageQueue.defaultMaxPayload
+      maxPayload: Int = TextMessage.maximumPayloadSize
     ) throws(MessageError) {
       if let from { try SenderID.check(from) }
       self.id = id

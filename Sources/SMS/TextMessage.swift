@@ -1,5 +1,3 @@
-import Wire
-
 /// One text message, checked: whatever holds one may send it.
 package struct TextMessage: Sendable, Equatable {
   package let to: PhoneNumber
@@ -77,7 +75,7 @@ package struct TextMessage: Sendable, Equatable {
   }
 
   /// - Parameter now: the present, Unix ms; asked for only where the message expires at all.
-  func hasExpired(at now: () -> Int64) -> Bool { expiresAt.map { $0 <= now() } ?? false }
+  package func hasExpired(at now: () -> Int64) -> Bool { expiresAt.map { $0 <= now() } ?? false }
 
   /// - Throws: `empty_text`, `invalid_text`, `text_too_long`.
   static func segmentation(checking text: UTF8Span) throws(MessageError) -> Segmentation {

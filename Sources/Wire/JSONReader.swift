@@ -10,25 +10,18 @@ package enum JSONString {
   /// What it says, where some of it is written as escapes.
   case unescaped([UInt8])
 
-  /// Hands out what it says.
+  /// What it says, as a string of its own.
   ///
   /// - Parameter json: the text that a ``JSONReader`` found it in.
-  @inlinable
-  package func withUTF8<Result, Failure>(
-    in json: [UInt8],
-    _ body: (UTF8Span) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
+  package func text(in json: [UInt8]) -> String {
     // Valid, as the reader has made sure: a part of the text between two ASCII characters, or with scalars for escapes.
     switch self {
     case .plain(let range, let isASCII):
-      try body(unsafe UTF8Span(unchecked: json.span.extracting(range), isKnownASCII: isASCII))
+      String(copying: unsafe UTF8Span(unchecked: json.span.extracting(range), isKnownASCII: isASCII))
     case .unescaped(let bytes):
-      try body(unsafe UTF8Span(unchecked: bytes.span))
+      String(copying: unsafe UTF8Span(unchecked: bytes.span))
     }
   }
-
-  /// What it says, as a string of its own.
-  package func text(in json: [UInt8]) -> String { withUTF8(in: json) { String(copying: $0) } }
 }
 
 /// A cursor over the bytes of one JSON object.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Gateways
 import Glibc
 import Logging
 import ProcessTable

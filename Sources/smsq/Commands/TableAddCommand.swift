@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import MessageQueue
 import ProcessTable
 import SMS
 
@@ -117,7 +118,8 @@ struct TableAddCommand: AsyncParsableCommand {
         countryCode: country.defaultCountryCode,
         from: sender.from,
         queuedAt: ProcessDatabase.now(),
-        maxSegments: segments.maxSegments
+        maxSegments: segments.maxSegments,
+        maxPayload: MessageQueue.defaultMaxPayload
       )
     )
     return NewRow(

@@ -39,7 +39,8 @@ struct QueueAction {
           id: row.idempotencyKey,
           countryCode: defaultCountryCode,
           queuedAt: ProcessDatabase.now(),
-          maxSegments: maxSegments
+          maxSegments: maxSegments,
+          maxPayload: MessageQueue.defaultMaxPayload
         )
       )
       let destination = try JSONDecoder().decode(Destination.self, from: Data(row.parameters))

@@ -1,6 +1,5 @@
 import MessageQueue
 import ProcessTable
-import SMS
 import Worker
 
 /// A `send` row: its parameters are a message, which goes straight to the gateway.

@@ -1,8 +1,8 @@
 import ArgumentParser
+import Gateways
 import Glibc
 import Logging
 import ProcessTable
-import SMS
 
 /// Where messages go: `simulator`, or `command:` and a program with its arguments.
 enum GatewayChoice: ExplainedArgument, Equatable {
@@ -161,11 +161,11 @@ struct GatewayOptions: ParsableArguments {
       let errors = LineWriter(descriptor: STDERR_FILENO) { count, _ in
         Array("gateway: (\(count) lines left out)\n".utf8)
       }
-      var options = CommandGateway.Options()
+      var options = ProgramGateway.Options()
       options.timeout = gatewayTimeout
-      let gateway: CommandGateway
+      let gateway: ProgramGateway
       do {
-        gateway = try CommandGateway(command: command, options: options, logger: logger) { line in
+        gateway = try ProgramGateway(command: command, options: options, logger: logger) { line in
           errors.write { $0 += "gateway: ".utf8 + line + [UInt8(ascii: "\n")] }
         }
       } catch {

@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite struct SimulatedGatewayTests {
   private func options(_ change: (inout SimulatorOptions) -> Void) -> SimulatorOptions {
@@ -29,7 +30,7 @@ import Testing
     }
     #expect(segments == 2)
     #expect(providerID.wholeMatch(of: /SM[0-9a-f]{32}/) != nil)
-    #expect(gateway.ledger.accepted == 1)
+    #expect(gateway.counts.accepted == 1)
   }
 
   @Test("Its books have a line for each message taken, those whose answer was dropped included, and none for others")
@@ -55,17 +56,17 @@ import Testing
   func noBooks() async {
     let gateway = SimulatedGateway(options { $0.ledgerPath = "/nowhere/books" })
     await #expect(throws: SimulatorLedger.Failure.self) { try await gateway.send(.sample(), attempt: 1) }
-    #expect(gateway.ledger.accepted == 0)
+    #expect(gateway.counts.accepted == 0)
   }
 
-  @Test("Each ratio of 1 gives its outcome, and the ledger counts it")
+  @Test("Each ratio of 1 gives its outcome, and the counts counts it")
   func outcomes() async throws {
     let failing = SimulatedGateway(options { $0.failureRatio = 1 })
     #expect(
       try await failing.send(.sample(), attempt: 1)
         == .temporaryFailure(code: "system_error", reason: "simulated system error", retryAfter: nil)
     )
-    #expect(failing.ledger == .init(temporary: 1))
+    #expect(failing.counts == .init(temporary: 1))
 
     let throttling = SimulatedGateway(options { $0.throttleRatio = 1 })
     #expect(
@@ -78,11 +79,11 @@ import Testing
       try await refusing.send(.sample(), attempt: 1)
         == .permanentFailure(code: "undeliverable", reason: "simulated permanent failure")
     )
-    #expect(refusing.ledger == .init(permanent: 1))
+    #expect(refusing.counts == .init(permanent: 1))
 
     let dropping = SimulatedGateway(options { $0.dropRatio = 1 })
     await #expect(throws: GatewayConnectionLost()) { try await dropping.send(.sample(), attempt: 1) }
-    #expect(dropping.ledger == .init(accepted: 1, dropped: 1))
+    #expect(dropping.counts == .init(accepted: 1, dropped: 1))
   }
 
   @Test("Outcomes come in the shares that were asked for")
@@ -96,11 +97,11 @@ import Testing
       }
     )
     for number in 0..<20_000 { _ = try await outcome(gateway, id: "message-\(number)") }
-    let ledger = gateway.ledger
-    #expect((5_700...6_300).contains(ledger.temporary + ledger.throttled))
-    #expect((900...1_100).contains(ledger.permanent))
-    #expect((900...1_100).contains(ledger.dropped))
-    #expect(ledger.accepted + ledger.temporary + ledger.throttled + ledger.permanent == 20_000)
+    let counts = gateway.counts
+    #expect((5_700...6_300).contains(counts.temporary + counts.throttled))
+    #expect((900...1_100).contains(counts.permanent))
+    #expect((900...1_100).contains(counts.dropped))
+    #expect(counts.accepted + counts.temporary + counts.throttled + counts.permanent == 20_000)
   }
 
   @Test("The same seed gives the same outcomes in any order, and another seed others")
@@ -155,7 +156,7 @@ import Testing
     let task = Task { try await gateway.send(.sample(), attempt: 1) }
     task.cancel()
     await #expect(throws: CancellationError.self) { try await task.value }
-    #expect(gateway.ledger == .init())
+    #expect(gateway.counts == .init())
   }
 
   @Test("Above the cap messages are throttled until the next is due, and a tenth of a second's may come at once")
@@ -181,7 +182,7 @@ import Testing
     clock.advance(by: .seconds(3600))
     _ = try await (send(), send())
     #expect(try await send() == throttled(50))
-    #expect(gateway.ledger == .init(accepted: 5, throttled: 4))
+    #expect(gateway.counts == .init(accepted: 5, throttled: 4))
   }
 
   @Test("Sends from many tasks at once are all counted")
@@ -193,6 +194,6 @@ import Testing
       }
       try await group.waitForAll()
     }
-    #expect(gateway.ledger.accepted + gateway.ledger.temporary == 1000)
+    #expect(gateway.counts.accepted + gateway.counts.temporary == 1000)
   }
 }

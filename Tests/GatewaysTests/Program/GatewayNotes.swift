@@ -3,7 +3,7 @@ import Logging
 import Synchronization
 import TestSupport
 
-@testable import SMS
+@testable import Gateways
 
 /// Keeps what a gateway logs and what its program writes on standard error.
 final class GatewayNotes: LogHandler, Sendable {
@@ -63,7 +63,7 @@ func withGateway(
   timeout: Duration = .seconds(60),
   grace: Duration = .seconds(20),
   pauses: ClosedRange<Duration> = .milliseconds(1) ... .milliseconds(20),
-  _ body: (CommandGateway, GatewayNotes) async throws -> Void
+  _ body: (ProgramGateway, GatewayNotes) async throws -> Void
 ) async throws {
   let prelude = "import json, os, sys, time, signal\ndef say(**answer): print(json.dumps(answer), flush=True)\n"
   try await withGateway(
@@ -80,15 +80,15 @@ func withGateway(
   timeout: Duration = .seconds(60),
   grace: Duration = .seconds(20),
   pauses: ClosedRange<Duration> = .milliseconds(1) ... .milliseconds(20),
-  _ body: (CommandGateway, GatewayNotes) async throws -> Void
+  _ body: (ProgramGateway, GatewayNotes) async throws -> Void
 ) async throws {
   signal(SIGPIPE, SIG_IGN)
   let notes = GatewayNotes()
-  var options = CommandGateway.Options()
+  var options = ProgramGateway.Options()
   options.timeout = timeout
   options.grace = grace
   options.pauses = pauses
-  let gateway = try CommandGateway(command: command, options: options, logger: Logger(label: "test") { _ in notes }) {
+  let gateway = try ProgramGateway(command: command, options: options, logger: Logger(label: "test") { _ in notes }) {
     notes.note(errorLine: $0)
   }
   do {

@@ -1,7 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite struct MagicNumbersTests {
   /// The code of the answer, or `accepted`.
@@ -42,7 +43,7 @@ import Testing
 
   @Test("docs/gateways.md lists each magic number with its code, and with what the worker does")
   func documented() async throws {
-    let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/gateways.md")
+    let page = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../docs/gateways.md")
     var listed: [String: [String]] = [:]
     for line in try String(contentsOf: page, encoding: .utf8).split(separator: "\n") where line.hasPrefix("| `+1500555")
     {

@@ -1,4 +1,5 @@
 import Glibc
+import SMS
 import Synchronization
 
 // A gateway that sends nothing: for development, for tests, and to find out what a queue does when its provider is slow,
@@ -16,7 +17,7 @@ package struct GatewayConnectionLost: Error, Equatable, CustomStringConvertible 
 
 package final class SimulatedGateway: Gateway {
   /// What became of the tries so far, as a provider would count them.
-  package struct Ledger: Sendable, Equatable {
+  package struct Counts: Sendable, Equatable {
     /// Taken, those included whose answer was dropped.
     package var accepted = 0
     /// Refused because too many came.
@@ -33,7 +34,7 @@ package final class SimulatedGateway: Gateway {
   private let elapsed: @Sendable () -> Duration
   private let sleep: @Sendable (Duration) async throws -> Void
   private let state: Mutex<State>
-  private let ledgerFile: SimulatorLedger?
+  private let ledger: SimulatorLedger?
 
   /// - Parameter clock: what latency and the cap are measured by.
   package init<C: Clock>(_ options: SimulatorOptions, clock: C = ContinuousClock()) where C.Duration == Duration {
@@ -42,10 +43,10 @@ package final class SimulatedGateway: Gateway {
     elapsed = { start.duration(to: clock.now) }
     sleep = { try await clock.sleep(for: $0) }
     state = Mutex(State(bucket: options.maxPerSecond.map(TokenBucket.init)))
-    ledgerFile = options.ledgerPath.map(SimulatorLedger.init)
+    ledger = options.ledgerPath.map(SimulatorLedger.init)
   }
 
-  package var ledger: Ledger { state.withLock { $0.ledger } }
+  package var counts: Counts { state.withLock { $0.counts } }
 
   /// Answers as the options and the magic numbers say. Without latency it never suspends.
   ///
@@ -77,7 +78,7 @@ package final class SimulatedGateway: Gateway {
       return record(.permanentFailure(code: "undeliverable", reason: "simulated permanent failure"))
     }
     limit += options.dropRatio
-    try ledgerFile?.append(message.id, attempt: attempt.number)
+    try ledger?.append(message.id, attempt: attempt.number)
     let answer = record(
       .accepted(providerID: draws.providerID(), segments: message.segmentation.segments),
       dropped: outcome < limit
@@ -95,20 +96,20 @@ package final class SimulatedGateway: Gateway {
   private func record(_ answer: GatewayAnswer, dropped: Bool = false) -> GatewayAnswer {
     state.withLock {
       switch answer {
-      case .accepted: $0.ledger.accepted += 1
-      case .throttled: $0.ledger.throttled += 1
-      case .temporaryFailure: $0.ledger.temporary += 1
-      case .permanentFailure: $0.ledger.permanent += 1
+      case .accepted: $0.counts.accepted += 1
+      case .throttled: $0.counts.throttled += 1
+      case .temporaryFailure: $0.counts.temporary += 1
+      case .permanentFailure: $0.counts.permanent += 1
       case .unknown: break
       }
-      if dropped { $0.ledger.dropped += 1 }
+      if dropped { $0.counts.dropped += 1 }
     }
     return answer
   }
 }
 
 private struct State {
-  var ledger = SimulatedGateway.Ledger()
+  var counts = SimulatedGateway.Counts()
   var bucket: TokenBucket?
 }
 

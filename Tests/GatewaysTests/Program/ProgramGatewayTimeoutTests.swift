@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
-@Suite(.timeLimit(.minutes(5))) struct CommandGatewayTimeoutTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramGatewayTimeoutTests {
   @Test("Of 3,100 messages one hangs: it alone is unknown, all others are sent, and none is sent twice")
   func oneHangs() async throws {
     let sent = "/tmp/smsq-gateway-\(UUID())"

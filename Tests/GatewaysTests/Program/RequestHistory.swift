@@ -1,11 +1,11 @@
 import Synchronization
 import TestSupport
 
-@testable import SMS
+@testable import Gateways
 
 /// A random history of requests and of two lives of a program at a time, whose pipes are known to the byte, beside what the
-/// ledger makes of it.
-struct LedgerHistory {
+/// requests makes of it.
+struct RequestHistory {
   /// What was wrong; empty where nothing was.
   private(set) var faults: [String] = []
 
@@ -26,7 +26,7 @@ struct LedgerHistory {
   }
 
   private var random: SeededGenerator
-  private var ledger = RequestLedger()
+  private var requests = OpenRequests()
   private let books = Books()
   private var now = ContinuousClock.now
   private var nextRef: UInt64 = 1
@@ -44,7 +44,7 @@ struct LedgerHistory {
     guard let life = pipes.keys.sorted().randomElement(using: &random) else { return begin() }
     switch Int.random(in: 0..<12, using: &random) {
     case 0, 1: submit()
-    case 2: tell([ledger.cancel(ref).caller].compactMap { $0 }, .cancelled)
+    case 2: tell([requests.cancel(ref).caller].compactMap { $0 }, .cancelled)
     case 3: _ = books.forbidden.withLock { $0.insert(ref) }
     case 4, 5: handOver(to: life)
     case 6, 7: read(life)
@@ -57,7 +57,7 @@ struct LedgerHistory {
   /// Ends all lives, and looks whether everyone was told.
   mutating func end() {
     for life in pipes.keys.sorted() { end(life) }
-    tell(ledger.takeWaiting(), .down)
+    tell(requests.takeWaiting(), .down)
     for ref in 1..<nextRef {
       let words = books.told.withLock { $0[ref] ?? [] }
       if words.count != 1 { faults.append("\(ref) was told \(words)") }
@@ -69,7 +69,7 @@ struct LedgerHistory {
     for (ref, lives) in readers where lives.count > 1 { faults.append("\(ref) was read by \(lives)") }
   }
 
-  private mutating func tell(_ callers: [RequestLedger.Completion], _ word: Word) {
+  private mutating func tell(_ callers: [OpenRequests.Completion], _ word: Word) {
     books.word.withLock { $0 = word }
     for caller in callers { caller(.failure(CancellationError())) }
   }
@@ -83,7 +83,7 @@ struct LedgerHistory {
     let ref = nextRef
     nextRef += 1
     let line = [UInt8](repeating: 0x61, count: Int.random(in: 1...9, using: &random))
-    let request = RequestLedger.Request(
+    let request = OpenRequests.Request(
       line: line,
       segments: 1,
       submitted: now,
@@ -94,11 +94,11 @@ struct LedgerHistory {
       }
     )
     sizes[ref] = line.count
-    ledger.submit(ref, request)
+    requests.submit(ref, request)
   }
 
   private var sizes: [UInt64: Int] = [:]
-  /// The refs that the ledger must hand over next are not known here: they are told by their sizes alone, so the order is
+  /// The refs that the requests must hand over next are not known here: they are told by their sizes alone, so the order is
   /// kept as well.
   private var waiting: [UInt64] { (1..<nextRef).filter { isWaiting($0) } }
 
@@ -112,7 +112,7 @@ struct LedgerHistory {
     guard var pipe = pipes[life], !pipe.isRetiring, pipe.consumed == pipe.given else { return }
     let limit = (lines: Int.random(in: 1...4, using: &random), bytes: 20)
     let expected = waiting
-    let result = ledger.handOver(to: life, at: pipe.given, limit: limit, now: now)
+    let result = requests.handOver(to: life, at: pipe.given, limit: limit, now: now)
     tell(result.refused, .refused)
     var count = result.bytes.count
     for ref in expected where count > 0 {
@@ -126,21 +126,21 @@ struct LedgerHistory {
     pipes[life] = pipe
   }
 
-  /// The program reads some bytes; the ledger hears of it, or not yet.
+  /// The program reads some bytes; the requests hears of it, or not yet.
   private mutating func read(_ life: Int) {
     guard var pipe = pipes[life] else { return }
     pipe.consumed = Int.random(in: pipe.consumed...pipe.given, using: &random)
     for line in pipe.lines where line.start < pipe.consumed { readers[line.ref, default: []].insert(life) }
     pipe.lines.removeAll { $0.end <= pipe.consumed }
     pipes[life] = pipe
-    if Bool.random(using: &random) { ledger.read(by: life, upTo: pipe.consumed, now: now) }
+    if Bool.random(using: &random) { requests.read(by: life, upTo: pipe.consumed, now: now) }
   }
 
   /// A program answers what it has read, or makes something up.
   private mutating func answer(_ ref: UInt64, by life: Int) {
     guard readers[ref]?.contains(life) == true || readers[ref] == nil && !isInPipe(ref, of: life) else { return }
     let before = books.told.withLock { $0[ref] }
-    switch ledger.answered(ref, by: life) {
+    switch requests.answered(ref, by: life) {
     case .open(let request):
       if readers[ref] == nil { faults.append("\(ref) was answered by \(life), which was not given it") }
       tell([request.completion].compactMap { $0 }, .answered)
@@ -154,24 +154,24 @@ struct LedgerHistory {
 
   private mutating func keepTime(_ life: Int) {
     guard let pipe = pipes[life] else { return }
-    ledger.read(by: life, upTo: pipe.consumed, now: now)
-    if ledger.mustTakeBack(from: life) { takeBack(life) }
-    let late = ledger.takeLate(from: life, now: now, timeout: timeout)
+    requests.read(by: life, upTo: pipe.consumed, now: now)
+    if requests.mustTakeBack(from: life) { takeBack(life) }
+    let late = requests.takeLate(from: life, now: now, timeout: timeout)
     tell(late.callers, .unknown)
-    if late.count > 0 || ledger.isStuck(life, now: now, timeout: timeout) {
+    if late.count > 0 || requests.isStuck(life, now: now, timeout: timeout) {
       takeBack(life)
       pipes[life]?.isRetiring = true
       if pipes.count < 2 { begin() }
     }
-    let overdue = ledger.takeOverdue(now: now, timeout: timeout)
+    let overdue = requests.takeOverdue(now: now, timeout: timeout)
     tell(overdue.waiting, .down)
     tell(overdue.refused, .refused)
   }
 
   private mutating func takeBack(_ life: Int) {
     guard var pipe = pipes[life] else { return }
-    ledger.read(by: life, upTo: pipe.consumed, now: now)
-    let end = ledger.takeBack(from: life)
+    requests.read(by: life, upTo: pipe.consumed, now: now)
+    let end = requests.takeBack(from: life)
     pipe.lines.removeAll { $0.start >= pipe.consumed }
     let expected = pipe.lines.last?.end ?? pipe.consumed
     if let end, end != expected { faults.append("life \(life): lines end at \(end), not \(expected)") }
@@ -181,6 +181,6 @@ struct LedgerHistory {
 
   private mutating func end(_ life: Int) {
     guard let pipe = pipes.removeValue(forKey: life) else { return }
-    tell(ledger.ended(life, consumed: pipe.consumed, now: now), .unknown)
+    tell(requests.ended(life, consumed: pipe.consumed, now: now), .unknown)
   }
 }

@@ -1,21 +1,22 @@
 import Foundation
 import Glibc
+import SMS
 import Synchronization
 import TestSupport
 import Testing
-import Worker
 
-@testable import SMS
+@testable import Gateways
 
 @Suite(.timeLimit(.minutes(5))) struct HandOverTests {
   /// A present, in Unix ms, and a lease, that the test sets.
-  private final class World: Sendable {
-    let now = Mutex<Int64>(0)
-    let holds = Mutex(true)
+  private final class World: MessageHolder {
+    let time = Mutex<Int64>(0)
+    let hasLease = Mutex(true)
 
-    var attempt: Attempt {
-      Attempt(1, during: Tenure(holds: { self.holds.withLock { $0 } }, now: { self.now.withLock { $0 } }))
-    }
+    var holds: @Sendable () -> Bool { { self.hasLease.withLock { $0 } } }
+    var now: @Sendable () -> Int64 { { self.time.withLock { $0 } } }
+
+    var attempt: Attempt { Attempt(1, for: self) }
   }
 
   /// Names each message that it reads, and says when another one lies ready. Answers once `go` is there.
@@ -52,14 +53,14 @@ import Worker
       try await eventually("the next one lies ready") { notes.errors == ["read first", "another"] }
       async let third = gateway.send(.sample(id: "third"), attempt: 1)
       switch cause {
-      case "expiry": world.now.withLock { $0 = 1_000 }
-      case "lease": world.holds.withLock { $0 = false }
+      case "expiry": world.time.withLock { $0 = 1_000 }
+      case "lease": world.hasLease.withLock { $0 = false }
       default: second.cancel()
       }
       if cause == "cancellation" {
         await #expect(throws: CancellationError.self) { try await second.value }
         // The line is taken back when the pipe is looked at next, of which nothing tells; so does what comes behind it.
-        try await eventually("it is taken back") { gateway.state.withLock { !$0.ledger.mustTakeBack(from: 1) } }
+        try await eventually("it is taken back") { gateway.state.withLock { !$0.requests.mustTakeBack(from: 1) } }
       } else {
         await #expect(throws: NotHandedOver.self) { try await second.value }
       }
@@ -86,9 +87,9 @@ import Worker
     try await withGateway(python: script) { gateway, notes in
       let sending = Task { try await gateway.send(.sample(id: "x", expiresAt: 1_000), attempt: world.attempt) }
       try await eventually("it has begun") { notes.errors == ["begun"] }
-      world.now.withLock { $0 = 1_000 }
+      world.time.withLock { $0 = 1_000 }
       // It is in the program's hand, as another look at the pipe has told.
-      try await eventually("that is known") { gateway.state.withLock { $0.ledger.owed(by: 1) } == 1 }
+      try await eventually("that is known") { gateway.state.withLock { $0.requests.owed(by: 1) } == 1 }
       #expect(FileManager.default.createFile(atPath: go, contents: nil))
       let answer = try await sending.value
       #expect(answer == .accepted(providerID: "x", segments: 1))
@@ -100,10 +101,10 @@ import Worker
     let world = World()
     try await withGateway(["/bin/sh", "-c", "exit 1"], timeout: .seconds(60)) { gateway, _ in
       let expiring = Task { try await gateway.send(.sample(expiresAt: 1_000), attempt: world.attempt) }
-      world.now.withLock { $0 = 1_000 }
+      world.time.withLock { $0 = 1_000 }
       await #expect(throws: NotHandedOver.self) { try await expiring.value }
       let held = Task { try await gateway.send(.sample(), attempt: world.attempt) }
-      world.holds.withLock { $0 = false }
+      world.hasLease.withLock { $0 = false }
       await #expect(throws: NotHandedOver.self) { try await held.value }
     }
   }

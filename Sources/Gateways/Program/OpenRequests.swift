@@ -7,7 +7,7 @@
 /// The one question is whether a life may have sent a message. It cannot have if it never read the line: such a request is
 /// taken back, and may be handed to another life. One that was read stays with that life until it is answered, or its caller
 /// has been told that the outcome is unknown.
-struct RequestLedger {
+struct OpenRequests {
   typealias Completion = @Sendable (Result<GatewayAnswer, any Error>) -> Void
   /// A number for each life of the program.
   typealias Life = Int

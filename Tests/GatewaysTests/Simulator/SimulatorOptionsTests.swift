@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite struct SimulatorOptionsTests {
   @Test("The defaults have no problem, nor have ratios that add up to one")

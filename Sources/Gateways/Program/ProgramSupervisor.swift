@@ -7,7 +7,7 @@ import Logging
 /// Two are enough: what a retiring life has was read before it retired, so it owes nothing any more when the next one can be
 /// late for the first time. Should the old one still linger then, it is killed first.
 struct ProgramSupervisor {
-  private let gateway: CommandGateway
+  private let gateway: ProgramGateway
   private var serving: ProgramLife?
   private var retiring: ProgramLife?
   /// When the next life begins; nil while one serves, and at the end.
@@ -17,7 +17,7 @@ struct ProgramSupervisor {
   /// Lives that ended, or retired, without an answer in between.
   private var failures = 0
 
-  init(for gateway: CommandGateway, first program: Coprocess) {
+  init(for gateway: ProgramGateway, first program: Coprocess) {
     self.gateway = gateway
     begin(with: program)
   }
@@ -47,13 +47,13 @@ struct ProgramSupervisor {
 
   /// Waits until something can be done, and does it.
   private mutating func wait(_ isStopping: Bool) {
-    var pollfds = [pollfd(fd: gateway.bell.hears, events: Int16(POLLIN), revents: 0)]
+    var pollfds = [pollfd(fd: gateway.wakePipe.reads, events: Int16(POLLIN), revents: 0)]
     if let serving { pollfds += serving.pollfds }
     let servingEnd = pollfds.count
     if let retiring { pollfds += retiring.pollfds }
     let due = [nextStart, serving?.due, retiring?.due].compactMap(\.self).reduce(nextCheck, min)
     guard poll(&pollfds, nfds_t(pollfds.count), (due - .now).pollTimeout) > 0 else { return }
-    if pollfds[0].revents != 0 { gateway.silenceBell() }
+    if pollfds[0].revents != 0 { gateway.noticeWake() }
     if let event = retiring?.act(on: pollfds[servingEnd...]) { followRetiring(event) }
     if let event = serving?.act(on: pollfds[1..<servingEnd]) { followServing(event, isStopping) }
   }
@@ -118,7 +118,7 @@ struct ProgramSupervisor {
 }
 
 // What the gateway's thread asks of it.
-extension CommandGateway {
+extension ProgramGateway {
   var isStopping: Bool { state.withLock { $0.isStopping } }
 
   /// How often to look for what has taken too long.
@@ -127,22 +127,22 @@ extension CommandGateway {
   /// Answers those whose messages waited for the program for too long, or must not be begun any more.
   func giveUpWaiting(now: ContinuousClock.Instant) {
     // A tick later than a life is found to be late: those that wait behind its late message wait for the next life.
-    let overdue = state.withLock { $0.ledger.takeOverdue(now: now, timeout: options.timeout + tick) }
+    let overdue = state.withLock { $0.requests.takeOverdue(now: now, timeout: options.timeout + tick) }
     refuse(overdue.refused)
     let reason = "the gateway program did not take the message within \(options.timeout)"
     for caller in overdue.waiting { caller(.success(.gatewayDown(reason))) }
   }
 
-  func refuse(_ callers: [RequestLedger.Completion]) {
+  func refuse(_ callers: [OpenRequests.Completion]) {
     for caller in callers { caller(.failure(NotHandedOver())) }
   }
 
-  /// Hears the bell out, so that the next ring is a new one.
-  func silenceBell() {
+  /// Empties the pipe that woke the thread, so that it can be woken anew.
+  func noticeWake() {
     state.withLock { state in
       var bytes = [UInt8](repeating: 0, count: 16)
-      while read(bell.hears, &bytes, bytes.count) > 0 {}
-      state.isRung = false
+      while read(wakePipe.reads, &bytes, bytes.count) > 0 {}
+      state.isWoken = false
     }
   }
 
@@ -150,9 +150,9 @@ extension CommandGateway {
   func end() {
     let (waiting, stops) = state.withLock { state in
       state.hasEnded = true
-      close(bell.hears)
-      close(bell.rings)
-      return (state.ledger.takeWaiting(), state.whenEnded)
+      close(wakePipe.reads)
+      close(wakePipe.writes)
+      return (state.requests.takeWaiting(), state.whenEnded)
     }
     for caller in waiting { caller(.success(.gatewayDown("the gateway is being stopped"))) }
     for stop in stops { stop.resume() }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite(.timeLimit(.minutes(5))) struct HostileProgramTests {
   /// Answers properly after `misdeed`, which may use `m`.

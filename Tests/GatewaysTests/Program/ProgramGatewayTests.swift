@@ -1,11 +1,12 @@
 import Foundation
+import SMS
 import Synchronization
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
-@Suite(.timeLimit(.minutes(5))) struct CommandGatewayTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramGatewayTests {
   @Test("Outcomes are what the program says")
   func outcomes() async throws {
     let script = """

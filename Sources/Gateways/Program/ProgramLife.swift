@@ -38,9 +38,9 @@ struct ProgramLife {
   /// How often to look at what lies in the pipe: whether it may still be begun.
   private static let lookInterval = Duration.milliseconds(10)
 
-  private let number: RequestLedger.Life
+  private let number: OpenRequests.Life
   private let program: Coprocess
-  private let gateway: CommandGateway
+  private let gateway: ProgramGateway
 
   private var phase = Phase.serving
   private var input = Input.open
@@ -66,7 +66,7 @@ struct ProgramLife {
   /// When ``keepTime(_:)`` has something to do.
   var due: ContinuousClock.Instant { hasReadAll ? nextCheck : min(nextCheck, nextLook) }
 
-  init(_ number: RequestLedger.Life, of program: Coprocess, for gateway: CommandGateway) {
+  init(_ number: OpenRequests.Life, of program: Coprocess, for gateway: ProgramGateway) {
     self.number = number
     self.program = program
     self.gateway = gateway
@@ -106,7 +106,7 @@ struct ProgramLife {
   private mutating func handOver(_ now: ContinuousClock.Instant) {
     guard phase == .serving, input == .open, hasReadAll else { return }
     let limit = (lines: readAhead.lines(now: now), bytes: Coprocess.inputSize)
-    let next = gateway.state.withLock { $0.ledger.handOver(to: number, at: written, limit: limit, now: now) }
+    let next = gateway.state.withLock { $0.requests.handOver(to: number, at: written, limit: limit, now: now) }
     gateway.refuse(next.refused)
     if next.bytes.isEmpty { return }
     outgoing = next.bytes
@@ -140,7 +140,7 @@ struct ProgramLife {
     if hasReadAll || input == .closed { return }
     let unread = program.unreadInput
     hasReadAll = unread == 0 && sent == outgoing.count
-    gateway.state.withLock { $0.ledger.read(by: number, upTo: written - unread, now: now) }
+    gateway.state.withLock { $0.requests.read(by: number, upTo: written - unread, now: now) }
   }
 
   /// Takes back the lines that the program has not begun to read, so that it cannot read them any more.
@@ -152,8 +152,8 @@ struct ProgramLife {
     sent -= taken
     let start = written - sent
     let end = gateway.state.withLock { state in
-      state.ledger.read(by: number, upTo: written, now: now)
-      return state.ledger.takeBack(from: number)
+      state.requests.read(by: number, upTo: written, now: now)
+      return state.requests.takeBack(from: number)
     }
     // Of a line that it has begun to read it must get the rest.
     if let end { outgoing.removeSubrange((end - start)...) }
@@ -179,7 +179,7 @@ struct ProgramLife {
         note(.unreadable)
       }
     }
-    let matches = gateway.state.withLock { state in answers.map { state.ledger.answered($0.ref, by: number) } }
+    let matches = gateway.state.withLock { state in answers.map { state.requests.answered($0.ref, by: number) } }
     readAhead.answered(answers.count, now: .now)
     // It may have been the last answer that it owed.
     if phase == .retiring { nextCheck = .now }
@@ -233,7 +233,7 @@ struct ProgramLife {
     if now >= nextLook {
       nextLook = now + Self.lookInterval
       lookAtPipe(now)
-      if gateway.state.withLock({ $0.ledger.mustTakeBack(from: number) }) { takeBack(now) }
+      if gateway.state.withLock({ $0.requests.mustTakeBack(from: number) }) { takeBack(now) }
     }
     guard now >= nextCheck else { return nil }
     nextCheck = now + (phase == .serving ? gateway.tick : Self.lookInterval)
@@ -246,7 +246,7 @@ struct ProgramLife {
       }
       if input == .broken { return retire("the program closed its input", late, now) }
     case .retiring:
-      if gateway.state.withLock({ $0.ledger.owed(by: number) }) == 0 { end(now) }
+      if gateway.state.withLock({ $0.requests.owed(by: number) }) == 0 { end(now) }
     case .ending(let due, let isTerminated):
       guard now >= due else { break }
       if isTerminated { return .ended(finish("had to be killed")) }
@@ -259,14 +259,14 @@ struct ProgramLife {
   /// Answers those whose messages the program has kept for too long.
   private func findLate(_ now: ContinuousClock.Instant) -> Int {
     let timeout = gateway.options.timeout
-    let late = gateway.state.withLock { $0.ledger.takeLate(from: number, now: now, timeout: timeout) }
+    let late = gateway.state.withLock { $0.requests.takeLate(from: number, now: now, timeout: timeout) }
     let answer = GatewayAnswer.noAnswer("the gateway program had the message and did not answer within \(timeout)")
     for caller in late.callers { caller(.success(answer)) }
     return late.count
   }
 
   private func isStuck(_ now: ContinuousClock.Instant) -> Bool {
-    gateway.state.withLock { $0.ledger.isStuck(number, now: now, timeout: gateway.options.timeout) }
+    gateway.state.withLock { $0.requests.isStuck(number, now: now, timeout: gateway.options.timeout) }
   }
 
   // MARK: The end
@@ -275,7 +275,7 @@ struct ProgramLife {
     takeBack(now)
     phase = .retiring
     nextCheck = now
-    return .retired(reason: reason, late: late, owed: gateway.state.withLock { $0.ledger.owed(by: number) })
+    return .retired(reason: reason, late: late, owed: gateway.state.withLock { $0.requests.owed(by: number) })
   }
 
   /// Begins the end: nothing more for the program, which may still answer.
@@ -307,7 +307,7 @@ struct ProgramLife {
     close(program.output)
     close(program.errors)
 
-    let lost = gateway.state.withLock { $0.ledger.ended(number, consumed: written - unread, now: .now) }
+    let lost = gateway.state.withLock { $0.requests.ended(number, consumed: written - unread, now: .now) }
     for caller in lost {
       caller(.success(.noAnswer("the gateway program had the message and \(how) (\(status))")))
     }

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
-@Suite(.timeLimit(.minutes(5))) struct CommandGatewayStopTests {
+@Suite(.timeLimit(.minutes(5))) struct ProgramGatewayStopTests {
   @Test("At a stop the program sees the end of its input, may end in peace, and leaves no zombie")
   func endOfInput() async throws {
     let script = """
@@ -89,7 +89,7 @@ import Testing
     try await withGateway(["/bin/sh", "-c", "read line; exit 1"]) { gateway, notes in
       _ = try? await gateway.send(.sample(), attempt: 1)
       try await eventually("it lives again") { notes.pids.count == 2 }
-      for descriptor in [gateway.bell.hears, gateway.bell.rings] {
+      for descriptor in [gateway.wakePipe.reads, gateway.wakePipe.writes] {
         own.insert(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)"))
       }
       let program = try #require(notes.pids.last)

@@ -1,4 +1,4 @@
-import Worker
+import SMS
 
 /// A way to send text messages: the simulator, or a provider.
 package protocol Gateway: Sendable {
@@ -26,31 +26,30 @@ extension Gateway {
 package struct Attempt: Sendable {
   /// From 1.
   package let number: Int
-  private let tenure: Tenure
+  private let holder: (any MessageHolder)?
 
-  package init(_ number: Int, during tenure: Tenure = .unlimited) {
+  /// - Parameter holder: nil for a message that nobody else can have, and that never expires.
+  package init(_ number: Int, for holder: (any MessageHolder)? = nil) {
     self.number = number
-    self.tenure = tenure
+    self.holder = holder
   }
 
-  /// Whether the message may still be handed over: it is still ours, and has not expired while it waited.
-  package func mayBegin(_ message: TextMessage) -> Bool { tenure.holds() && !message.hasExpired(at: tenure.now) }
+  /// Whether the message may still be handed over: it is still its holder's, and has not expired while it waited.
+  package func mayBegin(_ message: TextMessage) -> Bool {
+    guard let holder else { return true }
+    return holder.holds() && !message.hasExpired(at: holder.now)
+  }
+}
+
+/// Who has a message in hand while it is tried. An object, because each message carries it along.
+package protocol MessageHolder: AnyObject, Sendable {
+  /// False once the message may be in another's hands.
+  var holds: @Sendable () -> Bool { get }
+  /// The present by the clock that decides what has expired, in Unix milliseconds.
+  var now: @Sendable () -> Int64 { get }
 }
 
 /// The message was not handed over, because ``Attempt/mayBegin(_:)`` said no: it was surely not sent.
 package struct NotHandedOver: Error {
   package init() {}
-}
-
-package enum GatewayAnswer: Sendable, Equatable {
-  /// Taken. `providerID` is the provider's name for the message, `segments` what it will bill.
-  case accepted(providerID: String, segments: Int)
-  /// Not taken, because too many came: slow down. No fault of the message's. `retryAfter` where the provider named a time.
-  case throttled(code: String, reason: String, retryAfter: Duration?)
-  /// Not now, and not sent: a system error. `retryAfter` where the provider named a time.
-  case temporaryFailure(code: String, reason: String, retryAfter: Duration?)
-  /// Never: invalid number, landline, opted out.
-  case permanentFailure(code: String, reason: String)
-  /// It may have been sent, or not: a time-out, a connection that broke behind the request.
-  case unknown(code: String, reason: String)
 }

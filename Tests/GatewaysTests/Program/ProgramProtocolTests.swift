@@ -1,7 +1,8 @@
+import SMS
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite struct ProgramProtocolTests {
   @Test("A request is one line of JSON with all that a provider needs")

@@ -1,9 +1,11 @@
+import Gateways
 import MessageQueue
+import SMS
 import Synchronization
 import Testing
 import Worker
 
-@testable import SMS
+@testable import smsq
 
 @Suite struct SMSHandlerTests {
   private static let payload =

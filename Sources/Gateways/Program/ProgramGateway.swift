@@ -1,21 +1,22 @@
 import CLinux
 import Glibc
 import Logging
+import SMS
 import Synchronization
 
 // A gateway in another language: a program that runs beside the worker, reads one JSON line a message and writes one JSON
 // line an outcome, many in flight and in any order (docs/gateways.md).
 //
-//     send --submit--> ledger <--lines-- thread --stdin--> program
-//          <--completion--    --answer-->       <-stdout--
+//     send --submit--> requests <--lines-- thread --stdin--> program
+//          <--completion--      --answer-->       <-stdout--
 //
 // One thread does all that touches the program, with non-blocking pipes: a program that stops reading, floods, or hangs
-// costs that thread and no other. Everything shared is in the ledger, behind one lock that is never held during I/O.
+// costs that thread and no other. Everything shared is behind one lock that is never held during I/O.
 //
 // A message whose answer is late ends the life of the program that has it, and no other message: that life gets nothing new,
 // and another one serves while it finishes what it has (docs/decisions/0022-a-time-out-hits-one-message.md).
 
-package final class CommandGateway: Gateway {
+package final class ProgramGateway: Gateway {
   package struct Options: Sendable {
     /// How long the program may take for an answer once it has read the message, and how long messages wait for a program
     /// that reads none.
@@ -30,13 +31,13 @@ package final class CommandGateway: Gateway {
   }
 
   struct State {
-    var ledger = RequestLedger()
+    var requests = OpenRequests()
     var lastRef: UInt64 = 0
     var isStopping = false
     var hasEnded = false
     var whenEnded: [CheckedContinuation<Void, Never>] = []
-    /// The bell has been rung and not heard yet: another ring would add nothing.
-    var isRung = false
+    /// The thread has been woken and has not noticed yet: to wake it again would add nothing.
+    var isWoken = false
   }
 
   /// The program's file name.
@@ -46,8 +47,8 @@ package final class CommandGateway: Gateway {
   let logger: Logger
   let errorLine: @Sendable ([UInt8]) -> Void
   let state = Mutex(State())
-  /// A pipe, so that one poll(2) waits for the program and for us.
-  let bell: (hears: Int32, rings: Int32)
+  /// Wakes the thread: a pipe to itself, so that one poll(2) waits for the program and for us.
+  let wakePipe: (reads: Int32, writes: Int32)
 
   /// Starts the program.
   ///
@@ -65,14 +66,14 @@ package final class CommandGateway: Gateway {
     self.logger = logger
     self.errorLine = errorLine
     name = command[0].split(separator: "/").last.map(String.init) ?? command[0]
-    // Before the bell: what throws must not leave descriptors behind.
+    // Before the pipe: what throws must not leave descriptors behind.
     let program = try Coprocess.start(command)
     var ends: [Int32] = [-1, -1]
     precondition(
       clinux_pipe2(&ends, O_CLOEXEC | O_NONBLOCK) == 0,
       "the system refused a pipe; raise the limit of open files (ulimit -n)"
     )
-    bell = (ends[0], ends[1])
+    wakePipe = (ends[0], ends[1])
     startThread(with: program)
   }
 
@@ -91,7 +92,7 @@ package final class CommandGateway: Gateway {
       try await withCheckedThrowingContinuation { continuation in
         submit(
           ref,
-          RequestLedger.Request(
+          OpenRequests.Request(
             line: line,
             segments: message.segmentation.segments,
             submitted: .now,
@@ -114,41 +115,41 @@ package final class CommandGateway: Gateway {
         if state.hasEnded { return true }
         state.whenEnded.append(continuation)
         state.isStopping = true
-        ring(&state)
+        wakeThread(&state)
         return false
       }
       if hasEnded { continuation.resume() }
     }
   }
 
-  private func submit(_ ref: UInt64, _ request: RequestLedger.Request) {
+  private func submit(_ ref: UInt64, _ request: OpenRequests.Request) {
     let isTaken = state.withLock { state in
       guard !state.isStopping else { return false }
-      state.ledger.submit(ref, request)
-      ring(&state)
+      state.requests.submit(ref, request)
+      wakeThread(&state)
       return true
     }
     if !isTaken { request.completion?(.success(.gatewayDown("the gateway is being stopped"))) }
   }
 
   private func cancel(_ ref: UInt64) {
-    let (caller, wasHandedOver) = state.withLock { $0.ledger.cancel(ref) }
+    let (caller, wasHandedOver) = state.withLock { $0.requests.cancel(ref) }
     caller?(.failure(wasHandedOver ? CancellationError() : NotHandedOver()))
   }
 
-  /// Wakes the thread. Under the lock, as the bell goes with the last state.
-  private func ring(_ state: inout State) {
-    if state.isRung || state.hasEnded { return }
-    state.isRung = true
-    _ = write(bell.rings, [1], 1)
+  /// Under the lock, as the pipe goes with the last state.
+  private func wakeThread(_ state: inout State) {
+    if state.isWoken || state.hasEnded { return }
+    state.isWoken = true
+    _ = write(wakePipe.writes, [1], 1)
   }
 
   private func startThread(with program: Coprocess) {
     final class Entry {
-      let gateway: CommandGateway
+      let gateway: ProgramGateway
       let program: Coprocess
 
-      init(_ gateway: CommandGateway, _ program: Coprocess) {
+      init(_ gateway: ProgramGateway, _ program: Coprocess) {
         self.gateway = gateway
         self.program = program
       }

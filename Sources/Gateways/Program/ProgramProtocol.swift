@@ -1,3 +1,4 @@
+import SMS
 import Wire
 
 // What a program reads and writes, one JSON object a line: docs/gateways.md.

@@ -1,3 +1,5 @@
+import SMS
+
 /// Numbers that get a fixed answer, so that an application's error handling can be tried from end to end.
 ///
 /// They are Twilio's test numbers with Twilio's error codes, which many applications' tests know already. A magic sender

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 @Suite struct ReadAheadTests {
   @Test(

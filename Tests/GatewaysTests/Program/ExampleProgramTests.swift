@@ -1,8 +1,9 @@
 import Foundation
+import SMS
 import TestSupport
 import Testing
 
-@testable import SMS
+@testable import Gateways
 
 /// Runs the very program that docs/gateways.md shows.
 @Suite(.timeLimit(.minutes(5))) struct ExampleProgramTests {

@@ -1,10 +1,12 @@
+import Gateways
 import Logging
 import MessageQueue
+import SMS
 import Wire
 import Worker
 
 /// Hands the queue's messages to a gateway, and says what became of each.
-package struct SMSHandler: MessageHandler {
+struct SMSHandler: MessageHandler {
   private let gateway: any Gateway
   private let payload: PayloadFormat
   private let defaultCountryCode: String?
@@ -16,7 +18,7 @@ package struct SMSHandler: MessageHandler {
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
   ///   - showNumbers: whether logs show numbers in full, and not masked. Texts they never show.
   ///   - maxSegments: a text that takes more is not sent.
-  package init(
+  init(
     gateway: any Gateway,
     payload: PayloadFormat = .auto,
     defaultCountryCode: String?,
@@ -30,10 +32,12 @@ package struct SMSHandler: MessageHandler {
     self.maxSegments = maxSegments
   }
 
-  package var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
+  var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
 
   /// Decodes the payload and sends it unless it has expired. Never waits but for the gateway.
-  package func handle(_ claimed: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
+  ///
+  /// It stays on the thread of the lane that calls it: each change of thread costs more than all the rest.
+  nonisolated(nonsending) func handle(_ claimed: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
     let message: TextMessage
     do throws(MessageError) {
       message = try decode(claimed)
@@ -57,7 +61,7 @@ package struct SMSHandler: MessageHandler {
     let outcome: Outcome
     var answer: GatewayAnswer?
     do {
-      let given = try await gateway.send(message, attempt: Attempt(claimed.attempt, during: tenure))
+      let given = try await gateway.send(message, attempt: Attempt(claimed.attempt, for: tenure))
       answer = given
       outcome = Self.outcome(of: given)
     } catch is NotHandedOver {
@@ -99,7 +103,7 @@ package struct SMSHandler: MessageHandler {
     }
   }
 
-  package func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {
+  func describe(_ claimed: ClaimedMessage) -> Logger.Metadata {
     guard let message = try? decode(claimed) else { return ["id": "\(claimed.assignedID)"] }
     return ["id": "\(message.id)", "to": "\(showNumbers ? message.to.e164 : message.to.masked)"]
   }
@@ -124,3 +128,5 @@ package struct SMSHandler: MessageHandler {
     }
   }
 }
+
+extension Tenure: MessageHolder {}
