@@ -75,6 +75,11 @@ let package = Package(
       swiftSettings: callersThread
     ),
     .target(
+      name: "Reports",
+      dependencies: ["MessageQueue", "RedisClient", "SMS", "Wire"],
+      swiftSettings: swiftSettings
+    ),
+    .target(
       name: "ProcessTable",
       dependencies: [
         .product(name: "GRDB", package: "GRDB.swift"),
@@ -85,7 +90,7 @@ let package = Package(
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
+        "Reports", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -118,7 +123,12 @@ let package = Package(
     ),
     .testTarget(
       name: "smsqTests",
-      dependencies: ["smsq", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient"],
+      dependencies: ["smsq", "Reports", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient"],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
+      name: "ReportsTests",
+      dependencies: ["Reports", "MessageQueue", "RedisClient"],
       swiftSettings: swiftSettings
     ),
     // The real binary on real SQLite files, and a real redis-server for the rows that go to a queue.

@@ -2,7 +2,7 @@ import RedisClient
 
 /// What is wrong in one queue at one instant, as far as the books tell.
 package struct QueueAudit: Sendable, Equatable {
-  package enum Finding: Sendable, Equatable {
+  package enum Fault: Sendable, Equatable {
     /// Another program's key, or a mistake by hand: every script that needs it refuses to run.
     case wrongType(key: String, found: String, wanted: String)
     /// Claims of a life that is not among the workers: nobody will recover them.
@@ -17,11 +17,11 @@ package struct QueueAudit: Sendable, Equatable {
 
   /// Messages that came by a plain LPUSH, which nobody counts: what the counters do not explain.
   package let plain: Int
-  package let findings: [Finding]
+  package let faults: [Fault]
 
-  package init(plain: Int, findings: [Finding]) {
+  package init(plain: Int, faults: [Fault]) {
     self.plain = plain
-    self.findings = findings
+    self.faults = faults
   }
 }
 
@@ -49,26 +49,26 @@ extension MessageQueue {
     func strings(_ index: Int) -> [String] {
       (fields[index].array ?? []).map { $0.string ?? $0.integer.map(String.init) ?? "" }
     }
-    var findings: [QueueAudit.Finding] = []
+    var faults: [QueueAudit.Fault] = []
     let wrong = strings(2)
     for index in stride(from: 0, to: wrong.count - 2, by: 3) {
-      findings.append(.wrongType(key: wrong[index], found: wrong[index + 1], wanted: wrong[index + 2]))
+      faults.append(.wrongType(key: wrong[index], found: wrong[index + 1], wanted: wrong[index + 2]))
     }
     let strays = strings(3)
     for index in stride(from: 0, to: strays.count - 1, by: 2) {
       let key = keys.claimedPrefix + strays[index]
-      findings.append(.strayClaims(key: key, life: strays[index], claims: Int(strays[index + 1]) ?? 0))
+      faults.append(.strayClaims(key: key, life: strays[index], claims: Int(strays[index + 1]) ?? 0))
     }
-    if plain < 0 { findings.append(.missing(-plain)) }
+    if plain < 0 { faults.append(.missing(-plain)) }
     let leases = strings(6)
     for index in stride(from: 0, to: leases.count - 1, by: 2) {
       // Redis writes "inf" and exponents too. 1e15 ms is the year 33658, and fits into an Int64.
       let left = Duration.milliseconds(Int64(min(max(Double(leases[index + 1]) ?? 0, 0), 1e15)) - now)
-      if left > Self.longestLease { findings.append(.endlessLease(life: leases[index], left: left)) }
+      if left > Self.longestLease { faults.append(.endlessLease(life: leases[index], left: left)) }
     }
-    findings += strings(4).map { .leftover(key: keys.turns, life: $0) }
-    findings += strings(5).map { .leftover(key: keys.health, life: $0) }
-    return QueueAudit(plain: max(0, plain), findings: findings)
+    faults += strings(4).map { .leftover(key: keys.turns, life: $0) }
+    faults += strings(5).map { .leftover(key: keys.health, life: $0) }
+    return QueueAudit(plain: max(0, plain), faults: faults)
   }
 
   /// The lives that a claimed hash is there of, each once.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Reports
 
 @main
 struct Smsq: AsyncParsableCommand {
@@ -58,7 +59,7 @@ struct Smsq: AsyncParsableCommand {
   private static func run() async -> ExitCode {
     var environment: EnvironmentArguments?
     do {
-      let variables = StartText.environment(prefix: EnvironmentArguments.prefix)
+      let variables = StartText.environment(prefix: OptionVariable.prefix)
       let arguments = try EnvironmentArguments(
         argv: try StartText.arguments(),
         environment: variables.texts,

@@ -90,8 +90,8 @@ struct FaultBench: Sendable {
   /// What is wrong with the queue: what this package's own audit finds, which `smsq doctor` runs, and the test's check,
   /// which looks at each payload.
   func violations(plainPushes: Int = 0) async throws -> [String] {
-    let findings = try await queue.queue.audit().findings.map { "\($0)" }
-    return InvariantCheck(try await queue.dump()).violations(plainPushes: plainPushes) + findings
+    let faults = try await queue.queue.audit().faults.map { "\($0)" }
+    return InvariantCheck(try await queue.dump()).violations(plainPushes: plainPushes) + faults
   }
 
   /// How many messages each life of a worker that was killed holds, by life.

@@ -64,7 +64,7 @@ extension FaultTests {
       #expect(counters["recovered"] == (place == "waiting" ? nil : 80))
       #expect(peak < 100_000, "the payloads stay where they are: \(peak) KiB")
       // Not by the test's own check, which fetches everything.
-      #expect(try await bench.queue.queue.audit() == QueueAudit(plain: 40, findings: []))
+      #expect(try await bench.queue.queue.audit() == QueueAudit(plain: 40, faults: []))
       if place == "waiting" { try await look(bench) }
     }
 

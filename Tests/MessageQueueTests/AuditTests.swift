@@ -68,7 +68,7 @@ struct AuditTests {
     for command in damage.commands { try await test.run(command) }
     let before = try await test.dump()
     let audit = try await test.queue.audit()
-    #expect(audit.findings.map { shown($0, in: test) } == damage.found)
+    #expect(audit.faults.map { shown($0, in: test) } == damage.found)
     #expect(audit.plain == damage.plain)
     #expect(try await test.dump().values == before.values)
   }
@@ -81,7 +81,7 @@ struct AuditTests {
     }
     for number in 0..<50 { try await test.run("HSET {sms}:claimed:w@\(number) 5f-0000000000 m\(number)") }
     let audit = try await test.queue.audit()
-    #expect(audit.findings.count == 50)
+    #expect(audit.faults.count == 50)
     #expect(audit.plain == 50)
   }
 
@@ -90,15 +90,15 @@ struct AuditTests {
     let test = TestQueue(on: try await .shared())
     try await test.run("HSET {sms}:claimed: a b")
     try await test.run("HSET {sms}:claimed:no-life a b")
-    let found = Set(try await test.queue.audit().findings.map { shown($0, in: test) })
+    let found = Set(try await test.queue.audit().faults.map { shown($0, in: test) })
     #expect(found == ["1 stray claims of ", "1 stray claims of no-life"])
   }
 
-  private func shown(_ finding: QueueAudit.Finding, in test: TestQueue) -> String {
+  private func shown(_ fault: QueueAudit.Fault, in test: TestQueue) -> String {
     func short(_ key: String) -> String {
       key == test.name.description ? "sms" : "{sms}" + key.dropFirst("{\(test.name)}".count)
     }
-    return switch finding {
+    return switch fault {
     case .wrongType(let key, let found, let wanted): "\(short(key)) is \(found), not \(wanted)"
     case .strayClaims(_, let life, let claims): "\(claims) stray claims of \(life)"
     case .missing(let count): "\(count) missing"

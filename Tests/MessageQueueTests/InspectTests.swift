@@ -84,10 +84,10 @@ struct InspectTests {
     let workers = try await test.queue.inspect().workers
     let endless = workers.filter { $0.leaseLeft.map { $0 > .seconds(86_400) } == true }
     #expect(endless.map(\.life.name).sorted() == ["a", "b", "d"])
-    #expect(try await test.queue.audit().findings.count == 3)
+    #expect(try await test.queue.audit().faults.count == 3)
     try await test.run("ZADD {sms}:workers -inf a@01")
     #expect(try await test.queue.inspect().workers.count == 5)
-    #expect(try await test.queue.audit().findings.count == 2)
+    #expect(try await test.queue.audit().faults.count == 2)
   }
 
   @Test("A life's health is read with the length of its lease behind it, and as older versions wrote it, without")

@@ -148,7 +148,7 @@ struct RandomWalkTests {
       try #require(violations == [], "after step \(number)")
       // The audit counts by itself, in Redis.
       let audit = try await walk.test.queue.audit()
-      try #require(audit == QueueAudit(plain: walk.plainPushes, findings: []), "after step \(number)")
+      try #require(audit == QueueAudit(plain: walk.plainPushes, faults: []), "after step \(number)")
     }
   }
 }

@@ -89,7 +89,7 @@ import Testing
       let lastClaim = health?.split(separator: " ").first.flatMap { Int64($0) } ?? 0
       return try await queue.queue.now() - lastClaim > 1500
     }
-    #expect(try await queue.queue.audit().findings.count == 1)
+    #expect(try await queue.queue.audit().faults.count == 1)
     try await queue.run("DEL sms")
     try await staysHealthy(queue)
     await worker.stop()
@@ -125,7 +125,7 @@ import Testing
     var plain = 0
     repeat {
       let audit = try await auditor.audit()
-      try #require(audit.findings == [])
+      try #require(audit.faults == [])
       #expect(audit.plain >= plain)
       plain = audit.plain
       audits += 1
@@ -133,7 +133,7 @@ import Testing
     try await pushing
     try await queue.drained()
     for worker in workers { await worker.stop() }
-    #expect(try await auditor.audit() == QueueAudit(plain: 100, findings: []))
+    #expect(try await auditor.audit() == QueueAudit(plain: 100, faults: []))
     #expect(audits > 10)
   }
 }

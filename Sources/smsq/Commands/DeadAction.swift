@@ -1,6 +1,7 @@
 import ArgumentParser
 import MessageQueue
 import RedisClient
+import Reports
 import SMS
 
 /// What can be done to dead letters.
@@ -58,7 +59,7 @@ struct DeadActionOptions: ParsableArguments {
     let connection = redis.connection()
     let queue = MessageQueue(queueOption.queue, on: connection)
     do {
-      var search = try await DeadLetterSearch(selection, in: queue)
+      var search = try await DeadLetterSearch(selection.filter, in: queue)
       let matched = try await search.count()
       var done = 0
       if try await isConfirmed(action, matched, on: connection) { done = try await perform(action, search, matched) }

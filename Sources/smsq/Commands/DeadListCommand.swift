@@ -1,6 +1,7 @@
 import ArgumentParser
 import MessageQueue
 import RedisClient
+import Reports
 
 struct DeadListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,7 +23,7 @@ struct DeadListCommand: AsyncParsableCommand {
   func run() async throws {
     let queue = MessageQueue(queueOption.queue, on: redis.connection())
     do {
-      var search = try await DeadLetterSearch(selection, in: queue)
+      var search = try await DeadLetterSearch(selection.filter, in: queue)
       var isEmpty = true
       try await search.forEachPage { letters in
         isEmpty = false

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MessageQueue
 import RedisClient
+import Reports
 
 struct DeadShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +22,7 @@ struct DeadShowCommand: AsyncParsableCommand {
   func run() async throws {
     let queue = MessageQueue(queueOption.queue, on: redis.connection())
     do {
-      var search = try await DeadLetterSearch(.id(id), in: queue)
+      var search = try await DeadLetterSearch(DeadLetterFilter(ids: [id]), in: queue)
       var isFirst = true
       try await search.forEachPage { letters in
         for letter in letters {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import MessageQueue
 import RedisClient
+import Reports
 
 struct DoctorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -62,26 +63,19 @@ struct DoctorCommand: AsyncParsableCommand {
   private func checkUp() async throws {
     let connection = redis.connection()
     let queues = queuesOption.queues.map { MessageQueue($0, on: connection) }
-    var findings: [Finding] = []
-    var absence: ExitCode?
-    do throws(RedisError) {
-      findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
-      // Whoever may not log in would only hear the same of each queue.
-      let isRefused = findings.contains { $0.check == "redis" && $0.level == .problem }
-      for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
-    } catch {
-      // The rest can be checked without it.
-      // What comes and goes is absence to a doctor; what is wrong with the URL stays so.
-      absence = error.cause.exitCode == .config ? .config : .unavailable
-      findings.append(Finding("redis", .problem, "\(error)", hint: error.cause.advice))
-    }
+    let checkUp = await CheckUp(of: queues, on: connection, replicas: replicas)
+    // Without Redis the rest can be checked all the same.
+    var findings = checkUp.findings
     if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
 
     for finding in findings { try Terminal.print(json ? JSONLine.encode(Line(finding)) : Self.text(finding)) }
     let problems = findings.filter { $0.level == .problem }.count
     let warnings = findings.filter { $0.level == .warning }.count
     let summary = "\(problems) problem\(problems == 1 ? "" : "s"), \(warnings) warning\(warnings == 1 ? "" : "s")"
-    if let absence { throw Failure(summary, absence) }
+    if let absence = checkUp.absence {
+      // What comes and goes is absence to a doctor; what is wrong with the URL stays so.
+      throw Failure(summary, absence.cause.exitCode == .config ? .config : .unavailable)
+    }
     if problems > 0 { throw Failure(summary, .config) }
     Terminal.note(warnings == 0 ? "all is well" : "\(summary): it works, see the warnings")
   }
@@ -111,26 +105,17 @@ struct DoctorCommand: AsyncParsableCommand {
   private func probe(_ name: String) async throws {
     let connection = redis.connection()
     for queue in queuesOption.queues {
-      let workers: [QueueSnapshot.Worker]
+      let snapshot: QueueSnapshot
       do {
-        workers = try await MessageQueue(queue, on: connection).inspect().workers
+        snapshot = try await MessageQueue(queue, on: connection).inspect()
       } catch {
         // To a probe, nothing but a healthy worker is a success.
         throw Failure("cannot ask Redis for worker \(name): \(error)", .unavailable)
       }
-      if let complaint = Self.complaint(of: name, workers, within: within) {
+      if let complaint = WorkerProbe.complaint(of: name, in: snapshot, within: within) {
         throw Failure("worker \(name), queue \(queue): \(complaint)", .unavailable)
       }
     }
     try Terminal.print("worker \(name) is healthy: it claimed within the last \(within.argument)")
-  }
-
-  /// - Returns: nil for a healthy worker.
-  static func complaint(of name: String, _ workers: [QueueSnapshot.Worker], within: Duration) -> String? {
-    // Earlier lives of the name may still have to be recovered: the one that claimed last is the worker.
-    let lives = workers.filter { $0.life.name == name }
-    if lives.isEmpty { return "not there" }
-    guard let claim = lives.compactMap(\.lastClaim).min() else { return "has not claimed yet" }
-    return claim <= within ? nil : "last claimed \(claim.argument) ago"
   }
 }

@@ -1,6 +1,5 @@
 import ArgumentParser
-import MessageQueue
-import SMS
+import Reports
 
 /// Which dead letters a command is about: ids, or what they have in common, or all.
 struct DeadSelection: ParsableArguments {
@@ -24,9 +23,6 @@ struct DeadSelection: ParsableArguments {
     help: ArgumentHelp("No more than so many, the oldest first.", valueName: "number")
   )
   var limit: Int?
-
-  /// One id, which may look like an option.
-  static func id(_ id: String) throws -> DeadSelection { try parse(["--", id]) }
 
   private var hasFilter: Bool { reason != nil || olderThan != nil || newerThan != nil }
 
@@ -52,25 +48,7 @@ struct DeadSelection: ParsableArguments {
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit): write 1 or more.") }
   }
 
-  /// Whether the letter is meant, the times aside: by those, Redis finds it.
-  func matches(_ letter: DeadLetter) -> Bool {
-    if let reason, letter.element.reason?.contains(reason) != true { return false }
-    return ids.isEmpty || !foundIDs(of: letter).isEmpty
-  }
-
-  /// The given ids that this letter has. It may have two, and logs name either: the producer's, and the one assigned at the
-  /// first claim, which is all there is while the payload cannot be read.
-  func foundIDs(of letter: DeadLetter) -> [String] {
-    // By the byte, as Redis does: to Swift an ä is the same text as an a and its dots.
-    let own = [PayloadGlimpse(letter.element.payload).id, letter.element.history.id].compactMap {
-      $0.map { Array($0.utf8) }
-    }
-    return ids.filter { own.contains(Array($0.utf8)) }
-  }
-
-  /// - Parameter now: Redis' time, Unix ms.
-  func timesOfDeath(now: Int64) -> (from: Int64?, to: Int64?) {
-    // A hair inside each bound, so that nothing is both older and newer than the same time.
-    (newerThan.map { now - $0.milliseconds + 1 }, olderThan.map { now - $0.milliseconds - 1 })
+  var filter: DeadLetterFilter {
+    DeadLetterFilter(ids: ids, reason: reason, olderThan: olderThan, newerThan: newerThan, limit: limit)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Reports
 
 /// The command line with what `SMSQ_<OPTION>` variables add to it: `SMSQ_LEASE=30s` acts as `--lease=30s` where the
 /// command line does not say `--lease` itself.
@@ -20,11 +21,9 @@ struct EnvironmentArguments {
   /// One line for each variable that no command knows. For standard error.
   private(set) var warnings: [String] = []
 
-  static let prefix = "SMSQ_"
-
   /// - Parameters:
   ///   - argv: the command line without the program's name.
-  ///   - environment: the variables of the process, those at least that begin with ``prefix``. An empty value counts as not
+  ///   - environment: the variables of the process, those at least that begin with `SMSQ_`. An empty value counts as not
   ///     set.
   ///   - notUTF8: those variables that are no text, which must not be read as if they were.
   ///   - tree: the root command. Asked for only if there is a variable to look at.
@@ -39,7 +38,7 @@ struct EnvironmentArguments {
     reserved: Set<String> = []
   ) throws {
     arguments = argv
-    let variables = environment.filter { $0.key.hasPrefix(Self.prefix) && !$0.value.isEmpty }
+    let variables = environment.filter { $0.key.hasPrefix(OptionVariable.prefix) && !$0.value.isEmpty }
     if variables.isEmpty && notUTF8.isEmpty || Self.wantsNoVariables(argv) { return }
 
     let root = tree().command
@@ -96,7 +95,7 @@ struct EnvironmentArguments {
     let silent: Set = ["SMSQ_HELP", "SMSQ_VERSION"]
     return variables.filter { !known.contains($0) && !silent.contains($0) }.sorted().map { variable in
       // A short name is near to every other short name, which would be no help.
-      let tolerance = Swift.min(3, (variable.count - prefix.count) / 3)
+      let tolerance = Swift.min(3, (variable.count - OptionVariable.prefix.count) / 3)
       let nearest = known.sorted().min { $0.distance(to: variable) < $1.distance(to: variable) }
       let isNear = nearest.map { $0.distance(to: variable) <= tolerance } ?? false
       return "Warning: no command knows \(variable)"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Reports
 import Wire
 
 /// One option, or one flag together with its `--no-` form, that an environment variable can give.
@@ -36,11 +37,11 @@ struct EnvironmentOption {
     }
   }
 
-  var variables: [String] { longNames.map(Self.variable) }
+  var variables: [String] { longNames.map(OptionVariable.name(of:)) }
 
   /// The first of its variables that is set, and the long name that belongs to it.
   func firstSet(in variables: [String: String]) -> (name: String, variable: String)? {
-    longNames.map { ($0, Self.variable($0)) }.first { variables[$0.1] != nil }
+    longNames.map { ($0, OptionVariable.name(of: $0)) }.first { variables[$0.1] != nil }
   }
 
   /// What to put on the command line.
@@ -53,10 +54,6 @@ struct EnvironmentOption {
     }
     guard isRepeating else { return ["--\(name)=\(value)"] }
     return value.split(separator: ",").map { String($0).trimmed() }.filter { !$0.isEmpty }.map { "--\(name)=\($0)" }
-  }
-
-  private static func variable(_ longName: String) -> String {
-    EnvironmentArguments.prefix + longName.uppercased().map { $0 == "-" ? "_" : String($0) }.joined()
   }
 
   private static func boolean(_ value: String, variable: String) throws -> Bool {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import RedisClient
+import Reports
 
 /// Why a command gives up: a sentence for a person, an exit code for a script.
 struct Failure: Error, CustomStringConvertible {
@@ -50,21 +51,6 @@ struct Failure: Error, CustomStringConvertible {
 }
 
 extension RedisError.Cause {
-  /// What to do about it at a command line, besides what the error says itself.
-  var advice: String? {
-    switch self {
-    case .unreachable, .interrupted: "is it running, and is --redis (or SMSQ_REDIS) right?"
-    case .hungUp: "is it running, and is --redis (or SMSQ_REDIS) right? A port that wants TLS hangs up like that, too"
-    case .notReady, .noClusterYet, .tooManyClients: "try again"
-    case .badLogin: "give user and password as redis://user:password@host:port/db"
-    case .noRight: "this user's ACL lacks something; docs/operations.md has the rules that it needs"
-    case .wrongType: "is there a key of the queue's name that something else made?"
-    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .replica, .full, .unwritable,
-      .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .unknownCommand, .other:
-      nil
-    }
-  }
-
   var exitCode: ExitCode {
     switch self {
     case .unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica: .unavailable

@@ -1,8 +1,9 @@
 import ArgumentParser
 import Testing
 
-@testable import MessageQueue
+import MessageQueue
 import RedisClient
+import Reports
 @testable import smsq
 
 @Suite("Selecting dead letters")
@@ -13,11 +14,6 @@ struct DeadSelectionTests {
 
   private func selection(_ arguments: String) throws -> DeadSelection {
     try #require(try parse("dead list \(arguments)") as? DeadListCommand).selection
-  }
-
-  private func letter(_ payload: String, id: String? = nil, reason: String? = nil) -> DeadLetter {
-    let element = Element(history: .init(id: id), reason: reason, payload: [UInt8](payload.utf8))
-    return DeadLetter(stored: element.sealed, score: "1000")
   }
 
   @Test(
@@ -73,40 +69,12 @@ struct DeadSelectionTests {
     #expect(try #require(try parse("dead a") as? DeadListCommand).selection.ids == ["a"])
   }
 
-  @Test("An id is the producer's or the one assigned at the first claim")
-  func ids() throws {
-    let selection = try selection("a b")
-    #expect(selection.matches(letter(#"{"id":"a"}"#)))
-    #expect(selection.matches(letter(#"{"to":"5","id":"x"}"#, id: "b")))
-    #expect(selection.matches(letter("no JSON", id: "b")))
-    #expect(!selection.matches(letter("a")))
-    #expect(!selection.matches(letter(#"{"id":"ab"}"#, id: "c", reason: "a b")))
-    #expect(selection.foundIDs(of: letter(#"{"id":"a"}"#, id: "b")) == ["a", "b"])
-  }
-
-  @Test("An id is taken as it is", arguments: ["a", "-n", "--all", "--", ""])
-  func anyID(id: String) throws {
-    let selection = try DeadSelection.id(id)
-    #expect(selection.ids == [id] && !selection.all)
-  }
-
-  @Test("A reason matches by any part of it")
-  func reasons() throws {
-    let selection = try selection("--reason throttled")
-    #expect(selection.matches(letter("x", reason: "gave up after 3 attempts: throttled: too many")))
-    #expect(!selection.matches(letter("throttled", reason: "poison")))
-    #expect(!selection.matches(letter("throttled")))
-    #expect(try self.selection("").matches(letter("x")))
-    #expect(try self.selection("--all").matches(letter("x")))
-  }
-
-  @Test("Times count back from Redis' time, and no letter is on both sides of one")
-  func times() throws {
-    let now: Int64 = 1_000_000_000
-    #expect(try selection("--older-than 1m").timesOfDeath(now: now) == (nil, now - 60_001))
-    #expect(try selection("--newer-than 1m").timesOfDeath(now: now) == (now - 59_999, nil))
-    let window = try selection("--newer-than 2m --older-than 1m").timesOfDeath(now: now)
-    #expect(window == (now - 119_999, now - 60_001))
-    #expect(try selection("--all").timesOfDeath(now: now) == (nil, nil))
+  @Test("What is selected becomes a filter, and all is no filter at all")
+  func filter() throws {
+    let all = try selection("--reason x --older-than 1m --newer-than 2m -n 3").filter
+    let expected = DeadLetterFilter(reason: "x", olderThan: .seconds(60), newerThan: .seconds(120), limit: 3)
+    #expect(all == expected)
+    #expect(try selection("a b").filter == DeadLetterFilter(ids: ["a", "b"]))
+    #expect(try selection("--all").filter == DeadLetterFilter())
   }
 }

@@ -1,5 +1,6 @@
 import MessageQueue
 import RedisClient
+import Wire
 
 /// What there is to say of the Redis server as a whole.
 struct RedisCheck {
@@ -14,9 +15,9 @@ struct RedisCheck {
     do throws(RedisError) {
       // The first call connects, which takes its time.
       _ = try await queue.now()
-      let before = EventLog.now()
+      let before = Timestamp.now()
       let redis = try await queue.now()
-      findings.append(Self.clock(before: before, redis: redis, after: EventLog.now()))
+      findings.append(Self.clock(before: before, redis: redis, after: Timestamp.now()))
     } catch {
       if error.isAbsence { throw error }
       return [Finding("redis", .problem, "refuses: \(error)", hint: error.cause.advice)]
@@ -39,7 +40,7 @@ struct RedisCheck {
   static func clock(before: Int64, redis: Int64, after: Int64) -> Finding {
     let skew = Duration.milliseconds(max(redis - after, before - redis, 0))
     let found =
-      skew == .zero ? "as this host's" : "\(skew.argument) \(redis > after ? "ahead of" : "behind") this host's"
+      skew == .zero ? "as this host's" : "\(skew.notation) \(redis > after ? "ahead of" : "behind") this host's"
     if skew <= .seconds(1) { return Finding("clock", .ok, found) }
     // Leases and due times are safe: Redis' clock alone decides them.
     let hint = "times that producers give, such as expires_at, are off by that; run an NTP client on both hosts"

@@ -3,9 +3,9 @@ import RedisClient
 import Wire
 
 /// What a supervisord configuration does to a worker that it runs: docs/operations.md gives the reasons.
-enum SupervisorCheck {
+package enum SupervisorCheck {
   /// - Parameter drain: that of a worker whose command line and environment name none.
-  static func findings(path: String, drain: Duration) -> [Finding] {
+  package static func findings(path: String, drain: Duration) -> [Finding] {
     let config: SupervisorConfig
     do {
       config = try SupervisorConfig(path: path)
@@ -54,12 +54,12 @@ enum SupervisorCheck {
     }
     var drain = standard
     if let given = program.workerOption("drain") {
-      guard let duration = try? Duration(explaining: given) else {
+      guard let duration = try? Duration(notation: given) else {
         return Finding(check, .problem, "--drain is '\(given)'", hint: "write it as 30s")
       }
       drain = duration
     }
-    let found = "\(seconds), with --drain \(drain.argument)"
+    let found = "\(seconds), with --drain \(drain.notation)"
     // What is given back at the end of the drain time takes a moment, too.
     let least = Int(drain.components.seconds) + 5
     if .seconds(seconds) <= drain {

@@ -2,7 +2,7 @@ import Foundation
 import RedisClient
 import Testing
 
-@testable import smsq
+@testable import Reports
 
 @Suite("Supervisor check")
 struct SupervisorCheckTests {

@@ -57,8 +57,7 @@ struct SupervisorProgram {
       if argument.hasPrefix("--\(name)=") { return String(argument.dropFirst(name.count + 3)) }
       if argument == "--\(name)", index + 1 < arguments.count { return arguments[index + 1] }
     }
-    let variable = EnvironmentArguments.prefix + name.uppercased().replacing("-", with: "_")
-    return environment(process: process)[variable]
+    return environment(process: process)[OptionVariable.name(of: name)]
   }
 
   /// Those that supervisord reads once for each process, and so with its number.

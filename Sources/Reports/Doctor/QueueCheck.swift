@@ -1,5 +1,6 @@
 import MessageQueue
 import RedisClient
+import Wire
 
 /// What there is to say of one queue.
 enum QueueCheck {
@@ -12,7 +13,7 @@ enum QueueCheck {
       let audit = try await queue.audit()
       let books = findings(audit, queue.keys)
       // With a key of a wrong type, nothing else can be counted.
-      let isReadable = !audit.findings.contains { if case .wrongType = $0 { true } else { false } }
+      let isReadable = !audit.faults.contains { if case .wrongType = $0 { true } else { false } }
       return isReadable ? books + findings(try await queue.inspect()) : books
     } catch {
       if error.isAbsence { throw error }
@@ -26,8 +27,8 @@ enum QueueCheck {
 
   static func findings(_ audit: QueueAudit, _ keys: QueueKeys) -> [Finding] {
     var findings: [Finding] = []
-    for finding in audit.findings {
-      switch finding {
+    for fault in audit.faults {
+      switch fault {
       case .wrongType(let key, let found, let wanted):
         let hint = "another program made it; rename it, or give the queue another name"
         findings.append(Finding("\(keys.list) types", .problem, "\(key) is a \(found), not a \(wanted)", hint: hint))
@@ -107,5 +108,5 @@ enum QueueCheck {
 
 extension Duration {
   /// Without fractions, which say nothing where a person reads.
-  fileprivate var inWholeSeconds: String { Duration.seconds(components.seconds).argument }
+  fileprivate var inWholeSeconds: String { Duration.seconds(components.seconds).notation }
 }

@@ -2,7 +2,7 @@
 import RedisClient
 import Testing
 
-@testable import smsq
+@testable import Reports
 
 @Suite("Queue check")
 struct QueueCheckTests {
@@ -15,7 +15,7 @@ struct QueueCheckTests {
   ) -> QueueSnapshot {
     let payload = #"{"to":"\#(to)","text":"hi","queued_at":"\#(queuedAt ?? "")"}"#
     return QueueSnapshot(
-      queue: .sms,
+      queue: QueueName("sms")!,
       now: 1_700_000_000_000,
       waiting: waiting,
       scheduled: 0,
@@ -67,24 +67,24 @@ struct QueueCheckTests {
   func audit() {
     let audit = QueueAudit(
       plain: 0,
-      findings: [
+      faults: [
         .strayClaims(key: "{sms}:claimed:w@5f", life: "w@5f", claims: 2), .missing(3),
         .wrongType(key: "{sms}:later", found: "string", wanted: "zset"),
         .endlessLease(life: "w@5f", left: .seconds(90_000)), .leftover(key: "{sms}:turns", life: "w@5f"),
       ]
     )
-    let findings = QueueCheck.findings(audit, QueueKeys(.sms))
+    let findings = QueueCheck.findings(audit, QueueKeys(QueueName("sms")!))
     #expect(findings.map(\.check) == ["sms owners", "sms books", "sms types", "sms leases", "sms leftovers"])
     #expect(findings.map(\.level) == [.problem, .problem, .problem, .problem, .warning])
     #expect(findings[0].hint?.contains("ZADD '{sms}:workers' 1 'w@5f'") == true)
-    let clean = QueueCheck.findings(QueueAudit(plain: 7, findings: []), QueueKeys(.sms))
-    #expect(clean.map(DoctorCommand.text) == ["ok       sms books: balance, with 7 plain pushes"])
+    let clean = QueueCheck.findings(QueueAudit(plain: 7, faults: []), QueueKeys(QueueName("sms")!))
+    #expect(clean == [Finding("sms books", .ok, "balance, with 7 plain pushes")])
   }
 
   @Test("A probe passes for a worker that claimed within the time, whatever becomes of its earlier lives")
   func probe() {
     func complaint(_ workers: QueueSnapshot.Worker...) -> String? {
-      DoctorCommand.complaint(of: "w", workers, within: .seconds(30))
+      WorkerProbe.complaint(of: "w", in: snapshot(workers: workers), within: .seconds(30))
     }
     #expect(complaint(Self.worker()) == nil)
     #expect(complaint(Self.worker(lastClaim: .seconds(30))) == nil)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import smsq
+@testable import Reports
 
 @Suite("Supervisor configuration")
 struct SupervisorConfigTests {

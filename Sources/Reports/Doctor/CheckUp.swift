@@ -1,0 +1,24 @@
+import MessageQueue
+import RedisClient
+
+/// What there is to say of a Redis and of queues on it.
+package struct CheckUp: Sendable {
+  package private(set) var findings: [Finding] = []
+  /// Why Redis could not be asked, or not to the end; nil where it could. It is among the findings, too.
+  package private(set) var absence: RedisError?
+
+  /// - Parameters:
+  ///   - queues: at least one.
+  ///   - replicas: how many Redis should have online.
+  package init(of queues: [MessageQueue], on connection: RedisConnection, replicas: Int) async {
+    do throws(RedisError) {
+      findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
+      // Whoever may not log in would only hear the same of each queue.
+      let isRefused = findings.contains { $0.check == "redis" && $0.level == .problem }
+      for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
+    } catch {
+      absence = error
+      findings.append(Finding("redis", .problem, "\(error)", hint: error.cause.advice))
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import RedisClient
+
+extension RedisError.Cause {
+  /// What to do about it, besides what the error says itself.
+  package var advice: String? {
+    switch self {
+    case .unreachable, .interrupted: "is it running, and is --redis (or SMSQ_REDIS) right?"
+    case .hungUp: "is it running, and is --redis (or SMSQ_REDIS) right? A port that wants TLS hangs up like that, too"
+    case .notReady, .noClusterYet, .tooManyClients: "try again"
+    case .badLogin: "give user and password as redis://user:password@host:port/db"
+    case .noRight: "this user's ACL lacks something; docs/operations.md has the rules that it needs"
+    case .wrongType: "is there a key of the queue's name that something else made?"
+    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .replica, .full, .unwritable,
+      .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .unknownCommand, .other:
+      nil
+    }
+  }
+}
