@@ -36,8 +36,8 @@ package struct ProcessRun: Sendable {
     var finished: [(row: ClaimedRow, outcome: RowOutcome)] = []
     /// What the run still takes: an action that turns out to be unavailable is left out from then on.
     var actions = Set(RowAction.allCases)
-    /// When the table last took a turn; nil before the first.
-    var lastTurn: ContinuousClock.Instant?
+    /// When the table last took a batch; nil before the first.
+    var lastBatch: ContinuousClock.Instant?
     var summary = RunSummary()
   }
 
@@ -57,7 +57,7 @@ package struct ProcessRun: Sendable {
           try await Task.sleep(for: Self.commitDelay)
           gather(&state)
         }
-        if let result = try await turn(&state) {
+        if let result = try await batch(&state) {
           for row in result.claimed {
             let task = Task { await handler.handle(row) }
             state.inHand[row.id] = task
@@ -81,25 +81,25 @@ package struct ProcessRun: Sendable {
     }
   }
 
-  /// - Returns: nil when there was no reason for a turn, or the table did not take it and it is to be tried again.
-  private func turn(_ state: inout State) async throws(Broken) -> TurnResult? {
-    if let last = state.lastTurn, state.finished.isEmpty, ContinuousClock.now - last < options.lease / 4 { return nil }
-    var turn = Turn(owner: options.owner, now: options.now(), lease: options.lease)
-    turn.maxCrashes = options.maxCrashes
-    turn.actions = state.actions
+  /// - Returns: nil when there was no reason for a batch, or the table did not take it and it is to be tried again.
+  private func batch(_ state: inout State) async throws(Broken) -> BatchResult? {
+    if let last = state.lastBatch, state.finished.isEmpty, ContinuousClock.now - last < options.lease / 4 { return nil }
+    var batch = Batch(owner: options.owner, now: options.now(), lease: options.lease)
+    batch.maxCrashes = options.maxCrashes
+    batch.actions = state.actions
     let settled = state.finished.map { settle($0.row, $0.outcome) }
-    turn.records = settled.map(\.record)
-    if !control.mustStop, !state.actions.isEmpty, state.lastTurn == nil || ContinuousClock.now < state.end {
+    batch.records = settled.map(\.record)
+    if !control.mustStop, !state.actions.isEmpty, state.lastBatch == nil || ContinuousClock.now < state.end {
       let free = options.processes - state.inHand.count + state.finished.count
-      turn.claim = min(free, (options.limit ?? .max) - state.summary.claimed)
+      batch.claim = min(free, (options.limit ?? .max) - state.summary.claimed)
     }
 
-    let result: TurnResult
+    let result: BatchResult
     do {
-      result = try await table.take(turn)
+      result = try await table.take(batch)
     } catch {
       // Where outcomes are at stake, it is tried until the lease has ended: a full disk may get room again.
-      if let last = state.lastTurn, !state.inHand.isEmpty, ContinuousClock.now - last < options.lease {
+      if let last = state.lastBatch, !state.inHand.isEmpty, ContinuousClock.now - last < options.lease {
         Task {
           try? await Task.sleep(for: .milliseconds(500))
           control.ring()
@@ -110,7 +110,7 @@ package struct ProcessRun: Sendable {
       throw Broken(error: error, unrecorded: state.inHand.keys.sorted())
     }
 
-    state.lastTurn = .now
+    state.lastBatch = .now
     for ((row, _), (_, event)) in zip(state.finished, settled) {
       state.inHand[row.id] = nil
       note(result.lost.contains(row.id) ? .lost(row.id, row.action) : event, &state.summary)
@@ -145,8 +145,8 @@ package struct ProcessRun: Sendable {
 
 extension ProcessRun {
   /// What an outcome means for the row, and what to say of it.
-  private func settle(_ row: ClaimedRow, _ outcome: RowOutcome) -> (record: Turn.Record, event: RunEvent) {
-    var record = Turn.Record(id: row.id, state: .done)
+  private func settle(_ row: ClaimedRow, _ outcome: RowOutcome) -> (record: Batch.Record, event: RunEvent) {
+    var record = Batch.Record(id: row.id, state: .done)
     record.exitCode = outcome.exitCode
     record.output = outcome.output
     switch outcome.result {

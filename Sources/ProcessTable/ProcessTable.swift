@@ -1,6 +1,6 @@
 import GRDB
 
-/// The process table: what people and commands do with its rows. What a run does is in ProcessTable+Turn.swift.
+/// The process table: what people and commands do with its rows. What a run does is in ProcessTable+Batch.swift.
 package struct ProcessTable: Sendable {
   package let database: ProcessDatabase
 

@@ -14,7 +14,7 @@ package final class RunControl: Sendable {
 
   package init() {
     (bell, ringer) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-    // For the first turn.
+    // For the first batch.
     ring()
   }
 

@@ -37,7 +37,7 @@ enum Schema {
             started_at INTEGER,
             finished_at INTEGER
           );
-          -- Answers both questions of a turn: what is due, in its order, and whose lease has ended.
+          -- Answers both questions of a batch: what is due, in its order, and whose lease has ended.
           CREATE INDEX process_state_due ON process (state, due_at);
           """
       )

@@ -8,8 +8,8 @@ import GRDB
 // until it commits, and no two runs claim the same row. It is also the unit of failure: on a full disk nothing of it
 // happens, the claim included, so that no row is started whose end could not be recorded a moment before.
 
-/// What a run wants from a turn.
-package struct Turn: Sendable {
+/// What a run wants from a batch.
+package struct Batch: Sendable {
   /// What became of a row, as it is to be recorded.
   package struct Record: Sendable, Equatable {
     package var id: Int64
@@ -46,7 +46,7 @@ package struct Turn: Sendable {
   }
 }
 
-package struct TurnResult: Sendable, Equatable {
+package struct BatchResult: Sendable, Equatable {
   package struct Recovered: Sendable, Equatable {
     package var id: Int64
     package var action: RowAction
@@ -65,28 +65,28 @@ package struct TurnResult: Sendable, Equatable {
 
 extension ProcessTable {
   /// - Throws: ``TableError``; then nothing was recorded, renewed, recovered or claimed.
-  package func take(_ turn: Turn) async throws(TableError) -> TurnResult {
+  package func take(_ batch: Batch) async throws(TableError) -> BatchResult {
     try await database.write { db in
-      var result = TurnResult()
-      result.lost = try Self.record(turn, db)
+      var result = BatchResult()
+      result.lost = try Self.record(batch, db)
       try db.execute(
         sql: "UPDATE process SET lease_until = ? WHERE state = 'running' AND owner = ?",
-        arguments: [turn.leaseUntil, turn.owner]
+        arguments: [batch.leaseUntil, batch.owner]
       )
-      result.recovered = try Self.recover(turn, db)
-      if turn.claim > 0 { result.claimed = try Self.claim(turn, db) }
+      result.recovered = try Self.recover(batch, db)
+      if batch.claim > 0 { result.claimed = try Self.claim(batch, db) }
       result.held = Set(
         try Int64.fetchAll(
           db,
           sql: "SELECT id FROM process WHERE state = 'running' AND owner = ?",
-          arguments: [turn.owner]
+          arguments: [batch.owner]
         )
       )
       return result
     }
   }
 
-  private static func record(_ turn: Turn, _ db: Database) throws -> [Int64] {
+  private static func record(_ batch: Batch, _ db: Database) throws -> [Int64] {
     let statement = try db.makeStatement(
       sql: """
         UPDATE process SET state = :state, due_at = coalesce(:due, due_at), attempts = attempts - :untried,
@@ -95,16 +95,16 @@ extension ProcessTable {
         WHERE id = :id AND state = 'running' AND owner = :owner
         """
     )
-    return try turn.records.compactMap { record in
+    return try batch.records.compactMap { record in
       try statement.execute(arguments: [
         "state": record.state, "due": record.dueAt, "untried": record.wasTried ? 0 : 1, "exit": record.exitCode,
-        "error": record.error, "output": record.output, "now": turn.now, "id": record.id, "owner": turn.owner,
+        "error": record.error, "output": record.output, "now": batch.now, "id": record.id, "owner": batch.owner,
       ])
       return db.changesCount == 0 ? record.id : nil
     }
   }
 
-  private static func recover(_ turn: Turn, _ db: Database) throws -> [TurnResult.Recovered] {
+  private static func recover(_ batch: Batch, _ db: Database) throws -> [BatchResult.Recovered] {
     try Row.fetchAll(
       db,
       sql: """
@@ -115,9 +115,9 @@ extension ProcessTable {
         WHERE state = 'running' AND lease_until < :now
         RETURNING id, action, crashes, state
         """,
-      arguments: ["max": turn.maxCrashes, "now": turn.now]
+      arguments: ["max": batch.maxCrashes, "now": batch.now]
     ).map {
-      TurnResult.Recovered(
+      BatchResult.Recovered(
         id: $0["id"],
         action: $0["action"],
         crashes: $0["crashes"],
@@ -126,8 +126,8 @@ extension ProcessTable {
     }
   }
 
-  private static func claim(_ turn: Turn, _ db: Database) throws -> [ClaimedRow] {
-    let actions = turn.actions.map(\.rawValue)
+  private static func claim(_ batch: Batch, _ db: Database) throws -> [ClaimedRow] {
+    let actions = batch.actions.map(\.rawValue)
     // As bytes: a text that is no UTF-8 would come repaired, with U+FFFD for what was meant. In a database of UTF-16
     // the bytes are others, and SQLite itself has repaired what it was given.
     let isUTF8 = try String.fetchOne(db, sql: "PRAGMA encoding") == "UTF-8"
@@ -142,7 +142,7 @@ extension ProcessTable {
         )
         RETURNING id, \(bytes("idempotency_key")), action, \(bytes("parameters")), attempts
         """,
-      arguments: [turn.owner, turn.leaseUntil, turn.now, turn.now] + StatementArguments(actions) + [turn.claim]
+      arguments: [batch.owner, batch.leaseUntil, batch.now, batch.now] + StatementArguments(actions) + [batch.claim]
     )
     // RETURNING has no order of its own.
     return rows.map {
@@ -162,6 +162,6 @@ extension ProcessTable {
   }
 }
 
-extension Turn {
+extension Batch {
   fileprivate var leaseUntil: Int64 { now + Int64(lease / .milliseconds(1)) }
 }
