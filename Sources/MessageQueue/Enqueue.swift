@@ -133,11 +133,3 @@ extension MessageQueue {
     return .queued(count: numbers[0], waiting: numbers[1], duplicates: numbers.dropFirst(2).map { $0 - 1 })
   }
 }
-
-extension Duration {
-  /// Whole milliseconds, rounded up: a wait is never shorter than asked for.
-  package var milliseconds: Int64 {
-    let (seconds, attoseconds) = components
-    return seconds * 1000 + (attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000
-  }
-}

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ProcessTable
-import SMS
 import Wire
 
 struct OutboxCommand: AsyncParsableCommand {

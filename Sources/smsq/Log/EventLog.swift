@@ -1,6 +1,5 @@
 import Glibc
 import Logging
-import SMS
 import Wire
 import Worker
 
@@ -88,7 +87,7 @@ struct EventLog: LogHandler, LogOutput {
   ) {
     switch format {
     case .text:
-      Timestamp.append(now(), alwaysWithFraction: true, to: &line)
+      Timestamp.append(Timestamp.now(), alwaysWithFraction: true, to: &line)
       line.append(UInt8(ascii: " "))
       append(level.rawValue, to: &line)
       append(" event=", to: &line)
@@ -104,7 +103,7 @@ struct EventLog: LogHandler, LogOutput {
       }
     case .json:
       append("{\"time\":\"", to: &line)
-      Timestamp.append(now(), alwaysWithFraction: true, to: &line)
+      Timestamp.append(Timestamp.now(), alwaysWithFraction: true, to: &line)
       append("\",\"level\":\"", to: &line)
       append(level.rawValue, to: &line)
       append("\",\"event\":", to: &line)
@@ -139,11 +138,5 @@ struct EventLog: LogHandler, LogOutput {
   /// In one piece: `+=` with a view of a string takes several times as long, and a line has some twenty pieces.
   private static func append(_ text: String, to line: inout [UInt8]) {
     text.utf8.span.withUnsafeBufferPointer { line.append(contentsOf: $0) }
-  }
-
-  static func now() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
   }
 }
