@@ -13,7 +13,7 @@ RELEASE := swift build --configuration release --static-swift-stdlib -Xswiftc -L
 INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
-PURE_TESTS := ^(WireTests|SMSTests|smsqTests)\.
+PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|ReportsTests|smsqTests)\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
@@ -127,10 +127,7 @@ numbers: ## Write the numbering plans and their tests' numbers anew, from libpho
 
 lint: ## Check the format and the layers
 	swift format lint --strict --recursive Sources Tests Package.swift
-	@! grep -rln 'import CHiredis' Sources Tests | grep -v '^Sources/RedisClient/' || \
-	  { echo 'lint: only Sources/RedisClient may import CHiredis' >&2; exit 1; }
-	@! grep -rln 'import GRDB' Sources | grep -v '^Sources/ProcessTable/' || \
-	  { echo 'lint: only Sources/ProcessTable may import GRDB' >&2; exit 1; }
+	@.ci/layers
 
 format: ## Format the sources in place
 	swift format --in-place --recursive Sources Tests Package.swift

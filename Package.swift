@@ -20,7 +20,8 @@ let package = Package(
     .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
   ],
   targets: [
-    // Dependencies run one way: smsq -> Gateways -> SMS -> Wire, smsq -> Worker -> MessageQueue -> RedisClient -> CHiredis.
+    // Dependencies run one way (.ci/layers): smsq -> Worker -> MessageQueue -> RedisClient -> CHiredis, smsq -> Gateways ->
+    // SMS -> Wire, smsq -> Reports -> MessageQueue and SMS, smsq -> ProcessTable. Worker and SMS meet in smsq alone.
     .target(name: "CLinux"),
     .target(
       name: "Wire",
