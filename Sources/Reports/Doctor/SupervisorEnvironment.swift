@@ -20,6 +20,7 @@ struct SupervisorEnvironment: Equatable {
       fault = .unclosedQuote
       return
     }
+    if words.isEmpty && comment != nil { fault = .cut(nil) }
     for start in stride(from: 0, to: words.count, by: 4) {
       let pair = words[start...].prefix(4)
       let key = pair.count >= 2 && pair[start + 1] == "=" ? Self.name(words[start]) : nil

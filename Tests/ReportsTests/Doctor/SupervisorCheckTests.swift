@@ -107,7 +107,7 @@ struct SupervisorCheckTests {
     ("environment=A:1", "not KEY=value"), (#"environment=A="x"#, "no end"), (#"environment=A="x ;y""#, "no end"),
     (#"environment=A="x #y""#, "no end"), (#"environment=A="x;y#z""#, nil), ("environment=A=it's", nil),
     (#"environment=A="",B='' "#, nil), (#"environment=A="a\"b""#, "A is cut short"), ("environment=A=ä", nil),
-    ("environment=A=äö", "A is cut short"),
+    ("environment=A=äö", "A is cut short"), ("environment=#A=1;", "is cut short"),
     // Others.
     (#"command=smsq worker --name "x"#, "no end"), ("command=smsq worker --name it's", "no end"),
     (#"command=smsq worker --name "x y" --queue 'a'"#, nil), ("command=smsq worker ; a comment", nil),
