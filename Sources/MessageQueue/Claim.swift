@@ -124,7 +124,12 @@ extension MessageQueue {
     var tooLarge: [ClaimedMessage] = []
     messages.reserveCapacity(fields.count - 9)
     for (offset, field) in fields.dropFirst(9).enumerated() {
-      let message = ClaimedMessage(field, claimID: request.life.claimID(number + offset), queue: name)
+      let message = ClaimedMessage(
+        field,
+        claimID: request.life.claimID(number + offset),
+        claimNumber: number + offset,
+        queue: name
+      )
       if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
     }
     return ClaimAnswer(

@@ -8,6 +8,8 @@ package final class ClaimedMessage: Sendable, Equatable {
   package let queue: String
   /// Names this claim, and stands in for the message's id when the payload carries none: `<life>-<number>`.
   package let claimID: String
+  /// The number of this claim, which is the end of its id: a life counts them up. -1 where the id is none of ours.
+  package let claimNumber: Int
   /// What happened to the message before this claim.
   package let history: MessageHistory
   /// The payload as its producer wrote it, byte for byte; empty where it was withheld.
@@ -17,19 +19,34 @@ package final class ClaimedMessage: Sendable, Equatable {
   /// The payload is larger than the caller takes, and was left in Redis.
   package var isWithheld: Bool { payload.count < payloadSize }
 
-  package init(queue: String, claimID: String, history: MessageHistory, payload: [UInt8], payloadSize: Int? = nil) {
+  /// - Parameter claimNumber: nil to read it from the id.
+  package init(
+    queue: String,
+    claimID: String,
+    claimNumber: Int? = nil,
+    history: MessageHistory,
+    payload: [UInt8],
+    payloadSize: Int? = nil
+  ) {
     self.queue = queue
     self.claimID = claimID
+    self.claimNumber = claimNumber ?? WorkerLife.number(endOf: claimID) ?? -1
     self.history = history
     self.payload = payload
     self.payloadSize = payloadSize ?? payload.count
   }
 
   /// Reads what scripts hand out: an element, or, of one whose payload is withheld, the header line and the bytes in all.
-  convenience init(_ reply: RedisReply, claimID: String, queue: QueueName) {
+  convenience init(_ reply: RedisReply, claimID: String, claimNumber: Int? = nil, queue: QueueName) {
     guard let parts = reply.array, parts.count == 2 else {
       let element = Element(reply.bytes ?? [])
-      self.init(queue: queue.description, claimID: claimID, history: element.history, payload: element.payload)
+      self.init(
+        queue: queue.description,
+        claimID: claimID,
+        claimNumber: claimNumber,
+        history: element.history,
+        payload: element.payload
+      )
       return
     }
     // A line that is no header is the payload's beginning.
@@ -38,6 +55,7 @@ package final class ClaimedMessage: Sendable, Equatable {
     self.init(
       queue: queue.description,
       claimID: claimID,
+      claimNumber: claimNumber,
       history: front.history,
       payload: [],
       payloadSize: size - line.count + front.payload.count

@@ -50,8 +50,14 @@ extension MessageQueue {
   ///   full or by an ACL is learned; or what kept this one from being sent.
   package func ringAtPush(atMost timeout: Duration, hasRung: Bool, mayConnect: Bool) async throws(RedisError) {
     do throws(RedisError) {
-      guard let replies = try await connection.arrived(within: hasRung ? .milliseconds(5) : .zero) else { return }
-      for case .error(let error) in replies { throw error }
+      if let replies = try await connection.arrived(within: hasRung ? .milliseconds(5) : .zero) {
+        for case .error(let error) in replies { throw error }
+      } else if hasRung && mayConnect {
+        // Redis is slow to write them, or what was taken had been scheduled, which ends no BLMOVE. A new call is sure to hold.
+        await connection.close()
+      } else {
+        return
+      }
     } catch {
       // That connection is closed: another one may hold.
       guard error.treatment == .reconnect, error.code != .interrupted else { throw error }

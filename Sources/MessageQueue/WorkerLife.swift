@@ -37,14 +37,17 @@ package struct WorkerLife: Hashable, Sendable {
 
   /// The number of a claim, from its id; nil when it is no claim of this life.
   package func number(ofClaim claimID: String) -> Int? {
-    var rest = claimID.utf8[...]
-    guard rest.starts(with: epoch.utf8) else { return nil }
-    rest = rest.dropFirst(epoch.utf8.count)
-    guard rest.popFirst() == UInt8(ascii: "-"), rest.count >= 10 else { return nil }
+    claimID.utf8.starts(with: claimPrefix.utf8) ? Self.number(endOf: claimID) : nil
+  }
+
+  /// The number of any life's claim, from its id; nil when it is none.
+  static func number(endOf claimID: String) -> Int? {
+    guard let dash = claimID.utf8.lastIndex(of: UInt8(ascii: "-")) else { return nil }
+    let digits = claimID.utf8[dash...].dropFirst()
     // One that begins with zeros has ten digits.
-    if rest.count > 10, rest.first == UInt8(ascii: "0") { return nil }
+    guard digits.count >= 10, digits.count == 10 || digits.first != UInt8(ascii: "0") else { return nil }
     var number = 0
-    for digit in rest {
+    for digit in digits {
       let value: Int
       switch digit {
       case UInt8(ascii: "0")...UInt8(ascii: "9"): value = Int(digit - UInt8(ascii: "0"))

@@ -1,6 +1,5 @@
 import Logging
 import MessageQueue
-import Synchronization
 
 /// Hands claimed messages to the handler, many at a time, and turns what becomes of each into a settlement and a log line.
 final class Dispatcher: Sendable {
@@ -8,14 +7,18 @@ final class Dispatcher: Sendable {
   final class Claims: Sendable {
     /// Of the life that claimed them.
     let lease: LeaseClock
-    let finished: FinishedBox
+    /// Which of the queue's lives that is, counted from 0.
+    let lifeNumber: Int
+    /// Where their outcomes go.
+    let inbox: Inbox
     let tenure: Tenure
     let claimedAt = ContinuousClock.now
 
     /// - Parameter now: Redis' time at the claim, Unix ms.
-    init(lease: LeaseClock, finished: FinishedBox, now: Int64) {
+    init(lease: LeaseClock, lifeNumber: Int, inbox: Inbox, now: Int64) {
       self.lease = lease
-      self.finished = finished
+      self.lifeNumber = lifeNumber
+      self.inbox = inbox
       tenure = Tenure(
         holds: { lease.holds },
         now: { [claimedAt] in now + (ContinuousClock.now - claimedAt).milliseconds }
@@ -26,29 +29,26 @@ final class Dispatcher: Sendable {
   private let handler: any MessageHandler
   private let options: WorkerOptions
   private let logger: Logger
-  /// Called when there is something to settle again.
-  private let ring: @Sendable () -> Void
   /// How much the gateway bears.
   let watch: GatewayWatch
   private let lanes: Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)>
-  private let givenBack = Atomic(0)
 
+  /// - Parameter runsLow: called when more messages are wanted, and outcomes may be settled again.
   init(
     handler: any MessageHandler,
     options: WorkerOptions,
     logger: Logger,
-    ring: @escaping @Sendable () -> Void
+    runsLow: @escaping @Sendable () -> Void
   ) {
     self.handler = handler
     self.options = options
     self.logger = logger
-    self.ring = ring
     watch = GatewayWatch(
       longestBackoff: options.backoff.max,
       logger: logger,
       startFields: handler.startFields
     )
-    lanes = Lanes(lowWater: options.concurrency / 2, runsLow: ring) {
+    lanes = Lanes(lowWater: options.concurrency / 2, runsLow: runsLow) {
       await $0.dispatcher.dispatch($0.message, $0.claims)
     }
   }
@@ -56,9 +56,6 @@ final class Dispatcher: Sendable {
   /// So many messages wait to be begun that there is no hurry to claim more, or to settle: a turn for half of what may be
   /// in hand costs little more than one for a few.
   var hasPlenty: Bool { lanes.hasPlenty }
-
-  /// How many messages were given back because they, or their handlers, were cut short.
-  var givenBackCount: Int { givenBack.load(ordering: .relaxed) }
 
   func start(_ messages: [ClaimedMessage], _ claims: Claims) {
     watch.began(messages.count)
@@ -74,41 +71,52 @@ final class Dispatcher: Sendable {
     // Nearly all are sent while nobody watches: that must not cost more than a look.
     let isPlain = if let handled, case .sent = handled.outcome { !watch.isAttentive } else { false }
     let verdict = isPlain ? GatewayWatch.Verdict() : watch.note(handled, begun: claims.claimedAt)
+    let ruling = isPlain ? .sent : ruling(handled?.outcome, of: message, verdict)
+    if let handled, let line = ruling.line { log(line, of: message, handled) }
     let finished = Finished(
-      settlement: settlement(of: message, handled, verdict),
-      lease: claims.lease,
-      messageID: handled?.id ?? message.assignedID
+      ruling.verb,
+      of: message,
+      lifeNumber: claims.lifeNumber,
+      messageID: handled?.id ?? message.assignedID,
+      isCutShort: ruling.isCutShort
     )
-    let isNews = claims.finished.put(finished)
+    let isNews = claims.inbox.put(finished)
     if verdict.holdsBack { takeBack() }
-    // In this order: either this sees that the lanes run low, or they do so later and ring then.
-    if verdict.holdsBack || isNews && !hasPlenty { ring() }
+    // In this order: either this sees that the lanes run low, or they do so later and the loop is woken then.
+    if verdict.holdsBack || isNews && !hasPlenty { claims.inbox.wake() }
   }
 
   /// Has what was not begun go back as it was: other workers may have more luck with their gateways.
   private func takeBack() {
     // All of a queue's at once, so that they go back in one turn and stand in their old order.
-    let batches = Dictionary(grouping: lanes.takeWaiting()) { ObjectIdentifier($0.claims.finished) }
+    let batches = Dictionary(grouping: lanes.takeWaiting()) { ObjectIdentifier($0.claims.inbox) }
     for batch in batches.values {
-      batch[0].claims.finished.put(
+      let inbox = batch[0].claims.inbox
+      inbox.put(
         batch.map { message, claims, _ in
-          let settlement = Settlement(claimID: message.claimID, .back(message.element()))
-          return Finished(settlement: settlement, lease: claims.lease, messageID: message.assignedID)
+          Finished(.back(message.element()), of: message, lifeNumber: claims.lifeNumber)
         }
       )
+      inbox.wake()
     }
   }
 
-  /// What an outcome means for the queue, and the line that says so.
-  ///
-  /// - Parameter handled: nil when the message was never started.
-  private func settlement(
+  private func ruling(
+    _ outcome: Outcome?,
     of message: ClaimedMessage,
-    _ handled: HandledMessage?,
     _ verdict: GatewayWatch.Verdict
-  ) -> Settlement {
-    guard let handled else { return untouched(message) }
+  ) -> Ruling {
+    Ruling(
+      outcome,
+      of: message,
+      verdict,
+      isCancelled: Task.isCancelled,
+      jitter: .random(in: 0..<1),
+      options: options
+    )
+  }
 
+  private func log(_ line: Ruling.Line, of message: ClaimedMessage, _ handled: HandledMessage) {
     func fields() -> LogFields {
       var fields = LogFields()
       fields.append("id", .text(handled.id))
@@ -117,87 +125,19 @@ final class Dispatcher: Sendable {
       handled.appendFields(&fields)
       return fields
     }
-
-    switch handled.outcome {
-    case .sent:
-      logger.info("sent", metadata: fields().metadata)
-      return Settlement(claimID: message.claimID, .sent)
-
-    case .expired:
-      logger.notice("expired", metadata: fields().metadata)
-      return Settlement(claimID: message.claimID, .expired)
-
-    case .throttled(let reason, _):
-      return putOff(message, reason, verdict.after ?? .zero, failures: 0, fields())
-
+    switch line {
+    case .sent: logger.info("sent", metadata: fields().metadata)
+    case .expired: logger.notice("expired", metadata: fields().metadata)
+    case .givenBack: logger.warning("given-back", metadata: fields().metadata)
     case .retry(let reason, let after):
-      return retry(message, reason, after: after, verdict, fields())
-
-    case .unknown(let reason):
-      if options.onUnknown == .hold {
-        return bury(message, "unknown: it may have been sent: \(reason)", failures: 1, fields())
-      }
-      return retry(message, reason, after: nil, verdict, fields())
-
-    case .refused(let reason), .invalid(let reason):
-      return bury(message, reason, failures: 0, fields())
-
-    case .notStarted:
-      return untouched(message)
-
-    case .unfinished:
-      givenBack.add(1, ordering: .relaxed)
-      if options.afterCrash == .hold || options.onUnknown == .hold {
-        return bury(message, "unknown: the worker stopped before the gateway answered", failures: 0, fields())
-      }
-      logger.warning("given-back", metadata: fields().metadata)
-      return Settlement(claimID: message.claimID, .back(message.element()))
+      var fields = fields()
+      fields.append("reason", .text(reason))
+      fields.append("retry_in_ms", .number(Int(after.milliseconds)))
+      logger.notice("retry", metadata: fields.metadata)
+    case .dead(let reason):
+      var fields = fields()
+      fields.append("reason", .text(reason))
+      logger.warning("dead", metadata: fields.metadata)
     }
-  }
-
-  private func untouched(_ message: ClaimedMessage) -> Settlement {
-    if Task.isCancelled { givenBack.add(1, ordering: .relaxed) }
-    return Settlement(claimID: message.claimID, .back(message.element()))
-  }
-
-  private func retry(
-    _ message: ClaimedMessage,
-    _ reason: String,
-    after: Duration?,
-    _ verdict: GatewayWatch.Verdict,
-    _ fields: LogFields
-  ) -> Settlement {
-    let failures = message.history.failures + 1
-    if verdict.counts && failures >= options.maxAttempts {
-      return bury(message, "gave up after \(failures) attempts: \(reason)", failures: 1, fields)
-    }
-    let delay = max(options.backoff.delay(afterFailures: failures), after ?? .zero, verdict.after ?? .zero)
-    return putOff(message, reason, delay, failures: verdict.counts ? 1 : 0, fields)
-  }
-
-  private func putOff(
-    _ message: ClaimedMessage,
-    _ reason: String,
-    _ delay: Duration,
-    failures: Int,
-    _ fields: LogFields
-  ) -> Settlement {
-    var fields = fields
-    fields.append("reason", .text(reason))
-    fields.append("retry_in_ms", .number(Int(delay.milliseconds)))
-    logger.notice("retry", metadata: fields.metadata)
-    return Settlement(claimID: message.claimID, .retry(message.element(failures: failures), after: delay))
-  }
-
-  private func bury(
-    _ message: ClaimedMessage,
-    _ reason: String,
-    failures: Int,
-    _ fields: LogFields
-  ) -> Settlement {
-    var fields = fields
-    fields.append("reason", .text(reason))
-    logger.warning("dead", metadata: fields.metadata)
-    return Settlement(claimID: message.claimID, .dead(message.element(failures: failures, reason: reason)))
   }
 }

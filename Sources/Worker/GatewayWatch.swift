@@ -37,6 +37,12 @@ package final class GatewayWatch: Sendable {
     package var after: Duration?
     /// Nothing that has not begun may begin now.
     package var holdsBack = false
+
+    package init(counts: Bool = true, after: Duration? = nil, holdsBack: Bool = false) {
+      self.counts = counts
+      self.after = after
+      self.holdsBack = holdsBack
+    }
   }
 
   /// So many messages that were put off are remembered: bounds the memory, and forgets a few too early.
@@ -76,6 +82,12 @@ package final class GatewayWatch: Sendable {
     }
     if isOver { logger.notice("gateway-unthrottled", metadata: startFields) }
     return allowance
+  }
+
+  /// What the gateway bears at present.
+  func room() -> QueueState.GatewayRoom {
+    if !isAttentive { return QueueState.GatewayRoom() }
+    return QueueState.GatewayRoom(most: allowance(), next: next(), isProbing: isProbing)
   }
 
   /// Takes the right to begin one message, where it may be begun now.

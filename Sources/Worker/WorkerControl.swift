@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a worker is told from outside, by signals for one, and the bell that wakes its loop.
+/// What a worker is told from outside, by signals for one.
 package final class WorkerControl: Sendable {
   package enum Phase: Int, Sendable, Comparable {
     case running
@@ -15,12 +15,9 @@ package final class WorkerControl: Sendable {
   }
 
   private let state = Mutex(Phase.running)
-  /// Wakes the worker's loop.
-  let bell = Bell()
   private let leftRunning: @Sendable () -> Void
 
-  /// - Parameter leftRunning: called with each phase that comes after `running`, on whatever thread that comes from: the
-  ///   loop's own may be blocked in a wait, which is to end then.
+  /// - Parameter leftRunning: called with each phase that comes after `running`, on whatever thread that comes from.
   init(leftRunning: @escaping @Sendable () -> Void) { self.leftRunning = leftRunning }
 
   package var phase: Phase { state.withLock { $0 } }
@@ -37,11 +34,5 @@ package final class WorkerControl: Sendable {
     tell()
   }
 
-  private func tell() {
-    if phase > .running { leftRunning() }
-    ring()
-  }
-
-  /// Makes the loop look again.
-  func ring() { bell.ring() }
+  private func tell() { if phase > .running { leftRunning() } }
 }

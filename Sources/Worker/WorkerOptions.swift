@@ -60,12 +60,9 @@ package struct Backoff: Sendable, Equatable {
     return Swift.min(base * (1 << doublings), max)
   }
 
-  package func delay(afterFailures failures: Int) -> Duration {
-    var generator = SystemRandomNumberGenerator()
-    return delay(afterFailures: failures, using: &generator)
-  }
-
-  func delay(afterFailures failures: Int, using generator: inout some RandomNumberGenerator) -> Duration {
-    .milliseconds(Int64.random(in: 0...bound(afterFailures: failures).milliseconds, using: &generator))
+  /// - Parameter jitter: 0..<1.
+  package func delay(afterFailures failures: Int, jitter: Double) -> Duration {
+    let bound = bound(afterFailures: failures).milliseconds
+    return .milliseconds(min(bound, Int64(jitter * Double(bound + 1))))
   }
 }

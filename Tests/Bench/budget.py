@@ -25,7 +25,7 @@ PARTS = [
     ("the enqueue call", r"OutgoingBatch|enqueueCall|enqueue\("),
     ("writing the settlements", r"settleCall|ScriptCall|Settlement|RedisCommand"),
     ("the connection: hiredis, sockets, its thread", r"redis[A-Z]|RedisConnection|ConnectionThread|smsq_|sds"),
-    ("the worker's loop", r"Worker\.|QueueSession|MessageQueue\."),
+    ("the worker's loop", r"QueueLoop|QueueState|Hands|ClaimNumbers|MessageQueue\."),
     ("the push's loop", r"BulkPush"),
     ("Swift's runtime: tasks, switching", r"swift_task|swift::|AsyncTask|_dispatch|dispatch_"),
 ]

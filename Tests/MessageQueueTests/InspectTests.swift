@@ -101,7 +101,7 @@ struct InspectTests {
     }
     let claims = try await test.queue.inspect().workers.map(\.lastClaim)
     #expect(claims.map { $0.map { $0 >= .seconds(60) && $0 < .seconds(120) } } == [true, nil, true, nil])
-    #expect(try await test.queue.audit().findings == [])
+    #expect(try await test.queue.audit().faults == [])
   }
 
   @Test("A key of the wrong type is an error that says so")

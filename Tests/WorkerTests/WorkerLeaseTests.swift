@@ -288,11 +288,13 @@ import Testing
   func reasonOfLoss() {
     let newer = WorkerLife(name: "w")
     for life in [nil, newer] {
-      let hint = Worker.reasonOfLoss(leaseHeld: false, life, lease: .seconds(10))
+      let hint = QueueState.reasonOfLoss(leaseHeld: false, life, lease: .seconds(10))
       #expect(hint.contains("could not renew its lease for 10"))
     }
-    #expect(Worker.reasonOfLoss(leaseHeld: true, newer, lease: .seconds(10)).hasPrefix("\(newer.id), a newer worker"))
-    #expect(Worker.reasonOfLoss(leaseHeld: true, nil, lease: .seconds(10)).contains("FLUSHALL"))
+    #expect(
+      QueueState.reasonOfLoss(leaseHeld: true, newer, lease: .seconds(10)).hasPrefix("\(newer.id), a newer worker")
+    )
+    #expect(QueueState.reasonOfLoss(leaseHeld: true, nil, lease: .seconds(10)).contains("FLUSHALL"))
   }
 
   @Test("A worker whose claims a newer one of its name has taken says so, and ends; one that Redis forgot goes on")
@@ -330,16 +332,16 @@ import Testing
     await worker.stop()
   }
 
-  @Test("A lease holds from when its renewal was asked for, and not once it is revoked")
+  @Test("A lease holds until its end, and not without one")
   func leaseClock() {
     let clock = LeaseClock()
     #expect(!clock.holds)
-    clock.extend(from: .now, by: .seconds(10))
+    clock.set(.now + .seconds(10))
     #expect(clock.holds)
-    clock.extend(from: .now - .seconds(11), by: .seconds(10))
+    clock.set(.now - .seconds(1))
     #expect(!clock.holds)
-    clock.extend(from: .now, by: .seconds(10))
-    clock.revoke()
+    clock.set(.now + .seconds(10))
+    clock.set(nil)
     #expect(!clock.holds)
   }
 }

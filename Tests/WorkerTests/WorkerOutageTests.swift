@@ -138,12 +138,12 @@ import Testing
     let (gone, denied) = (
       RedisError(code: .disconnected, message: "gone"), RedisError(code: .init(rawValue: "NOAUTH"), message: "who?")
     )
-    let news = [gone, gone, denied, denied].map { outage.failed($0) }
+    let news = [gone, gone, denied, denied].map { outage.failed($0, now: .now) }
     #expect(news == [true, false, true, false])
-    #expect(outage.pause >= .seconds(2))
-    let lengths = (1...2).map { _ in outage.ended() }
+    #expect(outage.pause(jitter: 0) >= .seconds(2))
+    let lengths = (1...2).map { _ in outage.ended(now: .now) }
     #expect(lengths[0] != nil && lengths[1] == nil)
-    for _ in 1...100 { _ = outage.failed(gone) }
-    #expect(outage.pause <= .seconds(1))
+    for _ in 1...100 { _ = outage.failed(gone, now: .now) }
+    #expect(outage.pause(jitter: 1) <= .seconds(1))
   }
 }

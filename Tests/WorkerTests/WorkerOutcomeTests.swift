@@ -69,7 +69,7 @@ import Testing
     let backoff = Backoff(base: .seconds(2), max: .seconds(60))
     #expect((1...7).map { backoff.bound(afterFailures: $0) } == [2, 4, 8, 16, 32, 60, 60].map { .seconds($0) })
     #expect(backoff.bound(afterFailures: 1_000_000) == .seconds(60))
-    let delays = (0..<1000).map { _ in backoff.delay(afterFailures: 5) }
+    let delays = (0..<1000).map { _ in backoff.delay(afterFailures: 5, jitter: .random(in: 0..<1)) }
     #expect(delays.allSatisfy { $0 >= .zero && $0 <= .seconds(32) })
     #expect(delays.contains { $0 < .seconds(8) } && delays.contains { $0 > .seconds(24) })
   }

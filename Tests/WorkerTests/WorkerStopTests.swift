@@ -151,20 +151,20 @@ import Testing
     let handler = TestHandler()
     let dispatcher = Dispatcher(handler: handler, options: WorkerOptions(name: "w"), logger: LogBook().logger) {}
     let lease = LeaseClock()
-    lease.extend(from: .now, by: .seconds(3600))
-    let finished = FinishedBox()
-    if leaseHolds { dispatcher.cancel() } else { lease.revoke() }
+    lease.set(.now + .seconds(3600))
+    let inbox = Inbox(wakes: LoopSignal())
+    if leaseHolds { dispatcher.cancel() } else { lease.set(nil) }
     let messages = (0..<20).map { number in
       ClaimedMessage(queue: "sms", claimID: "\(number)", history: MessageHistory(id: "m"), payload: [0])
     }
-    dispatcher.start(messages, Dispatcher.Claims(lease: lease, finished: finished, now: 0))
-    var outcomes: [Settlement.Verb] = []
+    dispatcher.start(messages, Dispatcher.Claims(lease: lease, lifeNumber: 0, inbox: inbox, now: 0))
+    var outcomes: [Finished] = []
     try await eventually("all are given back") {
-      outcomes += finished.takeAll().map(\.settlement.verb)
+      outcomes += inbox.take().finished
       return outcomes.count == messages.count
     }
-    #expect(outcomes == messages.map { .back($0.element()) })
-    #expect(dispatcher.givenBackCount == (leaseHolds ? messages.count : 0))
+    #expect(outcomes.map(\.settlement.verb) == messages.map { .back($0.element()) })
+    #expect(outcomes.allSatisfy { $0.isCutShort == leaseHolds })
     #expect(handler.handled.isEmpty)
   }
 

@@ -15,8 +15,9 @@
 --
 -- Keeps: each outcome is guarded by its own HDEL, so that a claim is settled once however often this is called, and each
 -- first write removes. A payload never leaves Redis to come back: a message that a worker cannot hold is settled all the
--- same. The caller bounds what is moved, in messages and in bytes. 'back' goes to the right end: given newest first, the oldest ends up next in line. Dead letters may
--- be more than their bounds allow afterwards: what falls off must have been logged before, see drop.
+-- same. The caller bounds what is moved, in messages and in bytes. 'back' goes to the right end: given newest first, the
+-- oldest ends up next in line. Dead letters may be more than their bounds allow afterwards: what falls off must have been
+-- logged before, see drop.
 
 local list, wake, later, dead, stats, workers, claimed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local life, fenced = ARGV[1], ARGV[2] == 'fenced'

@@ -152,7 +152,7 @@ struct CronCommand: AsyncParsableCommand {
     options.maxAttempts = maxAttempts
     options.maxCrashes = maxCrashes
     let backoff = Backoff(base: backoffBase, max: backoffMax)
-    options.retryDelay = { backoff.delay(afterFailures: $0) }
+    options.retryDelay = { backoff.delay(afterFailures: $0, jitter: .random(in: 0..<1)) }
     return options
   }
 
