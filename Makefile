@@ -37,7 +37,7 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-release test-tsan soak bench bench-peers bench-instructions \
+.PHONY: all build manual demo stop test test-release test-tsan simulate soak bench bench-peers bench-instructions \
   check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
@@ -88,6 +88,16 @@ test-tsan: ## Run the tests under the thread sanitizer
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'
 	$(TSAN) --filter '^FaultTests\.' --skip PoisonTests
+
+# How many histories, for how many seconds at most, and the one to show, event by event.
+SEEDS ?= 10000
+SECONDS ?=
+SEED ?=
+
+simulate: ## Run workers' decisions in simulated worlds: make simulate SEEDS=1000000, or SEED=n to see one
+	@.ci/dependencies libhiredis-dev libsqlite3-dev
+	$(RELEASE) --product simulate
+	.build/release/simulate --seeds $(SEEDS) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 SOAK_SECONDS ?= 600
 

@@ -158,17 +158,24 @@ let package = Package(
       dependencies: ["MessageQueue", "RedisClient", "TestSupport"],
       swiftSettings: swiftSettings
     ),
-    // A model of the scripts, without a server: worlds run a worker's decisions against it.
+    // Worlds in virtual time: a worker's decisions against a model of the scripts, without a server.
     .target(
       name: "Simulation",
-      dependencies: ["MessageQueue", "RedisClient"],
+      dependencies: ["Worker", "MessageQueue", "RedisClient", "TestSupport"],
       path: "Tests/Simulation",
+      swiftSettings: swiftSettings
+    ),
+    // `make simulate`. No product, and nothing depends on it.
+    .executableTarget(
+      name: "simulate",
+      dependencies: ["Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Tests/Simulate",
       swiftSettings: swiftSettings
     ),
     // The model beside the scripts in a real redis-server.
     .testTarget(
       name: "SimulationTests",
-      dependencies: ["Simulation", "MessageQueue", "RedisClient", "TestSupport"],
+      dependencies: ["Simulation", "Worker", "MessageQueue", "RedisClient", "TestSupport"],
       swiftSettings: swiftSettings
     ),
     .testTarget(
