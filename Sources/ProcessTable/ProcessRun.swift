@@ -47,10 +47,10 @@ package struct ProcessRun: Sendable {
   /// - Throws: ``Broken``.
   package func run() async throws -> RunSummary {
     try await withThrowingDiscardingTaskGroup { tasks in
-      tasks.addTask { await control.ring(every: options.lease / 3) }
+      tasks.addTask { await control.wake(every: options.lease / 3) }
       defer { tasks.cancelAll() }
       var state = State(end: .now + options.maxRuntime)
-      for await _ in control.bell {
+      for await _ in control.wakes {
         gather(&state)
         // A commit waits for the disk. What else finishes within a moment, where there is anything else, goes with it.
         if !state.finished.isEmpty && state.finished.count < state.inHand.count {
@@ -102,7 +102,7 @@ package struct ProcessRun: Sendable {
       if let last = state.lastBatch, !state.inHand.isEmpty, ContinuousClock.now - last < options.lease {
         Task {
           try? await Task.sleep(for: .milliseconds(500))
-          control.ring()
+          control.wake()
         }
         return nil
       }

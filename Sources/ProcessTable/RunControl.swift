@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What a run is told from outside and by its own rows, and the bell that wakes its loop.
+/// What a run is told from outside and by its own rows, and what wakes its loop.
 package final class RunControl: Sendable {
   private struct State {
     var finished: [(row: ClaimedRow, outcome: RowOutcome)] = []
@@ -8,20 +8,20 @@ package final class RunControl: Sendable {
   }
 
   private let state = Mutex(State())
-  /// Rung often, heard once: what there is to do stands in the state.
-  let bell: AsyncStream<Void>
-  private let ringer: AsyncStream<Void>.Continuation
+  /// To be woken often is as good as once: what there is to do stands in the state.
+  let wakes: AsyncStream<Void>
+  private let waker: AsyncStream<Void>.Continuation
 
   package init() {
-    (bell, ringer) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    (wakes, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     // For the first batch.
-    ring()
+    wake()
   }
 
   /// The first call: claim nothing more, finish what is in hand. The second one: interrupt what is in hand, too.
   package func stop() {
     state.withLock { $0.stops += 1 }
-    ring()
+    wake()
   }
 
   package var mustStop: Bool { state.withLock { $0.stops >= 1 } }
@@ -29,7 +29,7 @@ package final class RunControl: Sendable {
 
   func finish(_ row: ClaimedRow, _ outcome: RowOutcome) {
     state.withLock { $0.finished.append((row, outcome)) }
-    ring()
+    wake()
   }
 
   func takeFinished() -> [(row: ClaimedRow, outcome: RowOutcome)] {
@@ -39,10 +39,10 @@ package final class RunControl: Sendable {
     }
   }
 
-  func ring() { ringer.yield() }
+  func wake() { waker.yield() }
 
-  /// Rings again and again, until it is cancelled.
-  func ring(every interval: Duration) async {
-    while (try? await Task.sleep(for: interval)) != nil { ring() }
+  /// Wakes it again and again, until it is cancelled.
+  func wake(every interval: Duration) async {
+    while (try? await Task.sleep(for: interval)) != nil { wake() }
   }
 }
