@@ -332,6 +332,30 @@ import Testing
     await worker.stop()
   }
 
+  @Test(
+    "What Redis has forgotten to be settled is taken back at the next renewal, as after a crash, and no restart is needed"
+  )
+  func forgottenSettlement() async throws {
+    let server = try await RedisServer.shared()
+    let queue = TestQueue(on: server)
+    let handler = TestHandler()
+    let worker = RunningWorker([queue], on: server, handler) { $0.lease = .seconds(2) }
+    try await queue.push("m1")
+    try await eventually("it is settled") { try await queue.counter("sent") == 1 }
+    // As a failover leaves it, or an append-only file whose last second is gone.
+    let id = try #require(try await queue.run("ZRANGE {sms}:workers 0 0").array?.first?.string)
+    let life = try #require(WorkerLife(id: id))
+    try await queue.run("HINCRBY {sms}:stats sent -1")
+    try await queue.run("HSET {sms}:claimed:\(id) \(life.claimID(0)) m1")
+    try await eventually("it is sent again") { try await queue.counter("sent") == 1 }
+    #expect(worker.log.values("claims-unknown", "messages") == ["1"])
+    #expect(worker.log.count("recovered") == 1)
+    #expect(try await queue.counter("recovered") == 1)
+    #expect(await worker.stop() == .clean)
+    #expect(handler.handled == ["m1", "m1"])
+    #expect(InvariantCheck(try await queue.dump()).violations() == [])
+  }
+
   @Test("A lease holds until its end, and not without one")
   func leaseClock() {
     let clock = LeaseClock()
