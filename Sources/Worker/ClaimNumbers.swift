@@ -35,13 +35,15 @@ struct ClaimNumbers: Sendable {
 
   mutating func remove(_ number: Int) {
     guard contains(number) else { return }
-    words[(number - base) >> 6] &= ~(1 << UInt64(number & 63))
+    let word = (number - base) >> 6
+    words[word] &= ~(1 << UInt64(number & 63))
     count -= 1
     // Not word by word: that would move the others each time.
-    if words.count >= 16, let first = words.firstIndex(where: { $0 != 0 }), first >= words.count / 2 {
-      words.removeFirst(first)
-      base += first << 6
-    }
+    guard words[word] == 0, words.count >= 16, let first = words.firstIndex(where: { $0 != 0 }),
+      first >= words.count / 2
+    else { return }
+    words.removeFirst(first)
+    base += first << 6
   }
 
   /// All of them, in ascending order.
