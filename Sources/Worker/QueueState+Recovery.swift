@@ -47,7 +47,8 @@ extension QueueState {
     /// - Returns: what was perhaps settled by the call that failed. If it was, nothing will be found the next time: better
     ///   said twice than never.
     mutating func failed(_ error: RedisError) -> Settling? {
-      failed = current
+      // What failed may be a call for something else.
+      failed = current ?? failed
       defer { (settling, current) = (nil, nil) }
       return error.treatment == .reconnect ? settling : nil
     }

@@ -226,7 +226,10 @@ import Testing
     for life in dead + [dead[0]] {
       let fenced = try bench.next { if case .fence(let life, _) = $0 { life } else { nil } }
       #expect(fenced == life)
-      bench.got(.failed(RedisError(code: .init(rawValue: "WRONGTYPE"), message: "WRONGTYPE"), jitter: 0))
+      // And another call of the same round.
+      for _ in 0..<2 {
+        bench.got(.failed(RedisError(code: .init(rawValue: "WRONGTYPE"), message: "WRONGTYPE"), jitter: 0))
+      }
       bench.now += .seconds(2)
     }
   }
