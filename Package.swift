@@ -55,8 +55,10 @@ let package = Package(
         .embedInCode("Scripts/reconcile.lua"),
         .embedInCode("Scripts/remove.lua"),
         .embedInCode("Scripts/renew.lua"),
+        .embedInCode("Scripts/reshard.lua"),
         .embedInCode("Scripts/revive.lua"),
         .embedInCode("Scripts/settle.lua"),
+        .embedInCode("Scripts/spread.lua"),
       ],
       swiftSettings: callersThread
     ),

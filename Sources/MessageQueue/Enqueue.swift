@@ -58,6 +58,16 @@ package struct OutgoingBatch: Sendable {
     payloads.append(message.due == .now ? message.payload : Self.distinct(message.payload))
   }
 
+  /// The messages that were added, to be spread anew where a shard has refused them.
+  package var messages: [OutgoingMessage] {
+    var (ids, payloads) = (callerIDs[...], payloads.arguments[...])
+    return runs.flatMap { run in
+      (0..<run.count).map { _ in
+        OutgoingMessage(payload: payloads.removeFirst(), callerID: run.haveIDs ? ids.removeFirst() : nil, due: run.due)
+      }
+    }
+  }
+
   /// A scheduled message in its envelope, with an id: a sorted set would fold two identical payloads into one message.
   private static func distinct(_ payload: [UInt8]) -> [UInt8] {
     var element = Element(payload)
@@ -71,6 +81,8 @@ package enum EnqueueResult: Sendable, Equatable {
   case queued(count: Int, waiting: Int, duplicates: [Int])
   /// Nothing was queued: the queue would be longer than the bound.
   case full(waiting: Int)
+  /// Nothing was queued: it is not spread as this shard knows it. Of a shard that was never told, ``Spread/unsharded``.
+  case stale(Spread)
 }
 
 extension MessageQueue {
@@ -79,40 +91,50 @@ extension MessageQueue {
   /// - Parameters:
   ///   - maxWaiting: the most messages that may wait, 0 for no bound.
   ///   - rememberIDs: how long a caller's id is refused a second time. Default 24 h.
+  ///   - spread: what the caller knows of the queue's shards.
   /// - Throws: ``RedisError``. Of treatment `full`: nothing was queued. Of code `disconnected` or `timed-out`: the batch
   ///   may have been queued, and only one whose messages all carry a caller's id may be repeated.
   package func enqueue(
     _ messages: [OutgoingMessage],
     maxWaiting: Int = 0,
-    rememberIDs: Duration = .seconds(24 * 3600)
+    rememberIDs: Duration = .seconds(24 * 3600),
+    spread: Spread = .unsharded
   ) async throws(RedisError) -> EnqueueResult {
-    try Self.enqueueResult(try await connection.call(enqueueCall(OutgoingBatch(messages), maxWaiting, rememberIDs)))
+    let call = enqueueCall(OutgoingBatch(messages), maxWaiting, rememberIDs, spread)
+    return try Self.enqueueResult(try await connection.call(call))
   }
 
   /// Queues batches in one round trip; each is atomic in itself. Results and errors are in the batches' order.
   package func enqueue(
     pipelined batches: [OutgoingBatch],
     maxWaiting: Int = 0,
-    rememberIDs: Duration = .seconds(24 * 3600)
+    rememberIDs: Duration = .seconds(24 * 3600),
+    spread: Spread = .unsharded
   ) async throws(RedisError) -> [Result<EnqueueResult, RedisError>] {
-    let replies = try await connection.call(batches.map { enqueueCall($0, maxWaiting, rememberIDs) })
+    let replies = try await connection.call(batches.map { enqueueCall($0, maxWaiting, rememberIDs, spread) })
     return replies.map { reply in
       Result { () throws(RedisError) in try Self.enqueueResult(reply) }
     }
   }
 
-  private func enqueueCall(_ batch: OutgoingBatch, _ maxWaiting: Int, _ rememberIDs: Duration) -> ScriptCall {
+  private func enqueueCall(
+    _ batch: OutgoingBatch,
+    _ maxWaiting: Int,
+    _ rememberIDs: Duration,
+    _ spread: Spread
+  ) -> ScriptCall {
     let remembers = rememberIDs > .zero
     let callerIDs = remembers ? batch.callerIDs : []
     var call = ScriptCall(
       .enqueue,
-      keys: [keys.list, keys.wake, keys.later, keys.stats] + callerIDs.map(keys.seen),
+      keys: [keys.list, keys.wake, keys.later, keys.stats, spreadKey] + callerIDs.map(keys.seen),
       lastArguments: batch.payloads
     )
     call.append(maxWaiting)
     call.append(rememberIDs.milliseconds)
+    call.append(spread.text)
     call.append(batch.runs.count)
-    var nextIDKey = 5
+    var nextIDKey = 6
     for run in batch.runs {
       switch run.due {
       case .now: call.append(0)
@@ -128,7 +150,9 @@ extension MessageQueue {
   }
 
   private static func enqueueResult(_ reply: RedisReply) throws(RedisError) -> EnqueueResult {
-    let numbers = try reply.elements(2, of: .enqueue).map { Int($0.integer ?? 0) }
+    let fields = try reply.elements(2, of: .enqueue)
+    if fields[0].integer == -2 { return .stale(Spread(text: fields[1].string ?? "")) }
+    let numbers = fields.map { Int($0.integer ?? 0) }
     if numbers[0] < 0 { return .full(waiting: numbers[1]) }
     return .queued(count: numbers[0], waiting: numbers[1], duplicates: numbers.dropFirst(2).map { $0 - 1 })
   }

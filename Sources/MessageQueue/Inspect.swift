@@ -23,6 +23,8 @@ package struct QueueSnapshot: Sendable, Equatable {
   /// `pushed`, `sent`, `retried`, ... since the queue was made.
   package let counters: [String: Int]
   package let workers: [Worker]
+  /// How many shards the queue has, where this is the first.
+  package var shards = ShardNumbers.unsharded
 
   /// Messages in the hands of workers, dead ones among them.
   package var claimed: Int { workers.reduce(0) { $0 + $1.claimed } }
@@ -32,11 +34,13 @@ extension MessageQueue {
   package func inspect() async throws(RedisError) -> QueueSnapshot {
     var call = ScriptCall(
       .inspect,
-      keys: [keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats, keys.health]
+      keys: [
+        keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats, keys.health, keys.served, keys.spread,
+      ]
     )
     call.append(keys.claimedPrefix)
     call.append(Self.mostBytesPerCall)
-    let fields = try await connection.call(call).elements(8, of: .inspect)
+    let fields = try await connection.call(call).elements(10, of: .inspect)
     let now = fields[0].integer ?? 0
 
     var counters: [String: Int] = [:]
@@ -68,7 +72,8 @@ extension MessageQueue {
       paused: fields[4].integer == 1,
       oldest: oldest.isEmpty ? nil : Element(oldest),
       counters: counters,
-      workers: workers
+      workers: workers,
+      shards: ShardNumbers(served: fields[8].string, spread: fields[9].string)
     )
   }
 

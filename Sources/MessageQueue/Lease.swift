@@ -7,12 +7,15 @@ package struct RenewAnswer: Sendable, Equatable {
   /// be claimed or settled, means that Redis went back to an earlier state:
   /// ``MessageQueue/reconcile(_:known:before:limit:mostBytes:)``.
   package let held: Int
+  /// How many shards of the queue are to be served; nil where Redis does not know.
+  package let shards: Int?
   /// The other lives of the same name whose leases hold.
   package let others: Set<WorkerLife>
 
-  package init(isRenewed: Bool, held: Int = 0, others: Set<WorkerLife> = []) {
+  package init(isRenewed: Bool, held: Int = 0, shards: Int? = 1, others: Set<WorkerLife> = []) {
     self.isRenewed = isRenewed
     self.held = held
+    self.shards = shards
     self.others = others
   }
 }
@@ -40,13 +43,14 @@ extension MessageQueue {
     lease: Duration,
     lastClaim: Duration? = nil
   ) async throws(RedisError) -> RenewAnswer {
-    var call = leaseCall(.renew, keys: [keys.workers, keys.health, keys.claimed(life)], life, lease)
+    var call = leaseCall(.renew, keys: [keys.workers, keys.health, keys.claimed(life), keys.served], life, lease)
     call.append(lastClaim.map { String($0.milliseconds) } ?? "")
-    let fields = try await connection.call(call).elements(3, of: .renew)
+    let fields = try await connection.call(call).elements(4, of: .renew)
     return RenewAnswer(
       isRenewed: fields[0].integer == 1,
       held: Int(fields[2].integer ?? 0),
-      others: Self.lives(fields.dropFirst(3))
+      shards: (fields[3].integer ?? 0) > 0 ? Int(fields[3].integer ?? 0) : nil,
+      others: Self.lives(fields.dropFirst(4))
     )
   }
 

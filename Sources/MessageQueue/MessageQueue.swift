@@ -13,10 +13,17 @@ package struct MessageQueue: Sendable {
 
   package let name: QueueName
   package let keys: QueueKeys
+  /// Which shard of a queue this is; 0 for the first one, and for a queue that has no others.
+  package let shard: Int
   let connection: RedisConnection
 
-  package init(_ name: QueueName, on connection: RedisConnection) {
+  /// Where this shard keeps over how many shards pushes are spread. A push to a shard by its own name, as if it were a queue by
+  /// itself, looks at another key, which is not there: it is as good as a plain LPUSH.
+  var spreadKey: String { shard == 0 ? keys.spread : keys.shard }
+
+  package init(_ name: QueueName, on connection: RedisConnection, shard: Int = 0) {
     self.name = name
+    self.shard = shard
     self.keys = QueueKeys(name)
     self.connection = connection
   }
@@ -37,6 +44,8 @@ extension RedisScript {
   static let letters = RedisScript(name: "letters", source: PackageResources.letters_lua)
   static let peek = RedisScript(name: "peek", source: PackageResources.peek_lua)
   static let audit = RedisScript(name: "audit", source: PackageResources.audit_lua)
+  static let reshard = RedisScript(name: "reshard", source: PackageResources.reshard_lua)
+  static let spread = RedisScript(name: "spread", source: PackageResources.spread_lua)
   static let inspect = RedisScript(name: "inspect", source: PackageResources.inspect_lua)
 }
 

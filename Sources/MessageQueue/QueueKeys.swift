@@ -23,6 +23,12 @@ package struct QueueKeys: Sendable {
   package let health: String
   /// String with an expiry: the life that was handed dead letters to be logged, while others are handed none.
   package let dropping: String
+  /// String: over how many shards pushes to this queue are spread, see ``Spread``; absent where it was never sharded.
+  package let spread: String
+  /// String: how many shards of this queue workers serve; absent where it was never sharded.
+  package let served: String
+  /// String, of a shard that is not the first: over how many of them pushes to the queue are spread.
+  package let shard: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -39,6 +45,9 @@ package struct QueueKeys: Sendable {
     turns = "\(tag):turns"
     health = "\(tag):health"
     dropping = "\(tag):dropping"
+    spread = "\(tag):spread"
+    served = "\(tag):served"
+    shard = "\(tag):shard"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

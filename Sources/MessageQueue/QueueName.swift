@@ -2,6 +2,9 @@
 package struct QueueName: Hashable, Sendable, CustomStringConvertible {
   package let description: String
 
+  /// For a name that is known to be good.
+  init(unchecked name: String) { description = name }
+
   /// Takes 1 to 64 letters, digits, `_`, `-`, `.` and `:`.
   ///
   /// Braces are refused because they choose the hash slot, and spaces because nobody could type the key.

@@ -37,6 +37,24 @@ package struct RedisCommand: Sendable, Equatable {
     count += 1
   }
 
+  /// What was appended, read back from how it is sent.
+  package var arguments: [[UInt8]] {
+    var arguments: [[UInt8]] = []
+    var position = 0
+    while position < bytes.count {
+      var length = 0
+      position += 1
+      while bytes[position] != UInt8(ascii: "\r") {
+        length = length * 10 + Int(bytes[position] - UInt8(ascii: "0"))
+        position += 1
+      }
+      position += 2
+      arguments.append(Array(bytes[position..<position + length]))
+      position += length + 2
+    }
+    return arguments
+  }
+
   /// What is sent before a command's arguments: `*` and their number.
   static func header(_ count: Int) -> [UInt8] {
     var header: [UInt8] = []

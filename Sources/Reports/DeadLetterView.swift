@@ -10,6 +10,8 @@ import Wire
 /// A dead letter as people and scripts read it.
 package struct DeadLetterView: Sendable, Encodable {
   package let queue: String
+  /// Where it lies, in a queue of several shards.
+  package let shard: String?
   /// The producer's, where the payload can be read and names one; else the one assigned at the first claim.
   package let id: String?
   package let assignedId: String?
@@ -29,14 +31,23 @@ package struct DeadLetterView: Sendable, Encodable {
   package let diedAtSecond: String
 
   private enum CodingKeys: CodingKey {
-    case queue, id, assignedId, diedAt, failures, crashes, reason, payload, payloadBase64
+    case queue, shard, id, assignedId, diedAt, failures, crashes, reason, payload, payloadBase64
   }
 
   /// - Parameter showNumbers: whether ``to`` is the number in full.
-  package init(_ letter: DeadLetter, queue: QueueName, showNumbers: Bool = false) {
+  package init(_ found: FoundLetter, showNumbers: Bool = false) {
+    let shard = found.isSharded ? found.shard.name : nil
+    self.init(found.letter, queue: found.queue, shard: shard, showNumbers: showNumbers)
+  }
+
+  /// - Parameters:
+  ///   - shard: nil in a queue that has no others.
+  ///   - showNumbers: whether ``to`` is the number in full.
+  package init(_ letter: DeadLetter, queue: QueueName, shard: QueueName? = nil, showNumbers: Bool = false) {
     let element = letter.element
     let glimpse = PayloadGlimpse(element.payload)
     self.queue = queue.description
+    self.shard = shard?.description
     id = glimpse.id ?? element.history.id
     assignedId = element.history.id
     diedAt = Timestamp.rfc3339(letter.diedAt)

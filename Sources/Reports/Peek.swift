@@ -12,6 +12,8 @@ package struct Peek: Sendable {
   package struct Message: Sendable, Encodable {
     /// From 1, the next one.
     package let position: Int
+    /// Where it waits, in a queue of several shards.
+    package let shard: String?
     /// The producer's, or else the one assigned at the first claim; nil where there is neither, or the payload cannot be read.
     package let id: String?
     package let failures: Int
@@ -24,11 +26,12 @@ package struct Peek: Sendable {
     package let content: Result<TextMessage, MessageError>
 
     private enum CodingKeys: CodingKey {
-      case position, id, failures, crashes, payload, payloadBase64
+      case position, shard, id, failures, crashes, payload, payloadBase64
     }
 
-    init(_ element: Element, position: Int, defaultCountryCode: String?) {
+    init(_ element: Element, position: Int, shard: QueueName?, defaultCountryCode: String?) {
       self.position = position
+      self.shard = shard?.description
       content = Result { () throws(MessageError) in
         try TextMessage.decode(
           payload: element.payload,
@@ -51,14 +54,33 @@ package struct Peek: Sendable {
   /// What a terminal or a pipe bears at once: 16 MiB.
   private static let mostBytes = 16 << 20
 
+  /// Of a queue of several shards, first what is next in each of them, then what comes behind that: workers serve all alike.
+  ///
   /// - Parameters:
   ///   - number: how many to look at.
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
-  package init(_ number: Int, into queue: MessageQueue, defaultCountryCode: String?) async throws(RedisError) {
-    let (elements, leftOut) = try await queue.peek(number, mostBytes: Self.mostBytes)
-    messages = elements.enumerated().map { index, element in
-      Message(element, position: index + 1, defaultCountryCode: defaultCountryCode)
+  package init(_ number: Int, into queue: ShardedQueue, defaultCountryCode: String?) async throws(RedisError) {
+    let shards = try await queue.shards()
+    var (looks, leftOut): ([(shard: MessageQueue, elements: [Element])], Int) = ([], 0)
+    for shard in shards {
+      let look = try await shard.peek(number, mostBytes: Self.mostBytes / shards.count)
+      looks.append((shard, look.elements))
+      leftOut += look.leftOut
     }
-    self.leftOut = leftOut
+    var messages: [Message] = []
+    for depth in 0..<(looks.map(\.elements.count).max() ?? 0) {
+      for (shard, elements) in looks where depth < elements.count && messages.count < number {
+        messages.append(
+          Message(
+            elements[depth],
+            position: messages.count + 1,
+            shard: shards.count > 1 ? shard.name : nil,
+            defaultCountryCode: defaultCountryCode
+          )
+        )
+      }
+    }
+    self.messages = messages
+    self.leftOut = min(leftOut, number - messages.count)
   }
 }

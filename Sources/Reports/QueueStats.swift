@@ -1,4 +1,5 @@
 import MessageQueue
+import RedisClient
 import SMS
 
 /// A queue's state, as scripts and people read it.
@@ -33,17 +34,30 @@ package struct QueueStats: Sendable, Encodable {
   package let revived: Int
   package let deadRemoved: Int
   package let workers: [Worker]
+  /// Of a queue of several: each by itself. Nil where there are no others.
+  package let shards: [QueueStats]?
 
-  package init(_ snapshot: QueueSnapshot) {
-    queue = snapshot.queue.description
-    waiting = snapshot.waiting
-    scheduled = snapshot.scheduled
-    claimed = snapshot.claimed
-    dead = snapshot.dead
-    paused = snapshot.paused
-    oldestSeconds = snapshot.oldest.flatMap { PayloadGlimpse($0.payload).queuedAt }
-      .map { Double(max(0, snapshot.now - $0)) / 1000 }
-    func counter(_ name: String) -> Int { snapshot.counters[name] ?? 0 }
+  /// A queue as a whole.
+  package init(of queue: ShardedQueue) async throws(RedisError) {
+    let first = try await queue.first.inspect()
+    var snapshots = [first]
+    for shard in 1..<first.shards.all { snapshots.append(try await queue.shard(shard).inspect()) }
+    self.init(snapshots)
+  }
+
+  package init(_ snapshot: QueueSnapshot) { self.init([snapshot]) }
+
+  /// - Parameter snapshots: of each shard, the first one first.
+  package init(_ snapshots: [QueueSnapshot]) {
+    func sum(_ count: (QueueSnapshot) -> Int) -> Int { snapshots.reduce(0) { $0 + count($1) } }
+    queue = snapshots[0].queue.description
+    waiting = sum(\.waiting)
+    scheduled = sum(\.scheduled)
+    claimed = sum(\.claimed)
+    dead = sum(\.dead)
+    paused = snapshots.allSatisfy(\.paused)
+    oldestSeconds = snapshots.compactMap(Self.oldestSeconds).max()
+    func counter(_ name: String) -> Int { sum { $0.counters[name] ?? 0 } }
     pushed = counter("pushed")
     sent = counter("sent")
     retried = counter("retried")
@@ -54,20 +68,41 @@ package struct QueueStats: Sendable, Encodable {
     lost = counter("lost")
     revived = counter("revived")
     deadRemoved = counter("dead_removed")
-    workers = snapshot.workers.map {
-      Worker(
-        name: $0.life.name,
-        life: $0.life.id,
-        claimed: $0.claimed,
-        leaseLeftMs: $0.leaseLeft?.milliseconds,
-        lastClaimMsAgo: $0.lastClaim?.milliseconds
+    workers = Self.workers(snapshots)
+    shards = snapshots.count == 1 ? nil : snapshots.map { QueueStats($0) }
+  }
+
+  private static func oldestSeconds(_ snapshot: QueueSnapshot) -> Double? {
+    snapshot.oldest.flatMap { PayloadGlimpse($0.payload).queuedAt }.map { Double(max(0, snapshot.now - $0)) / 1000 }
+  }
+
+  /// Each process once. Of several shards: what it holds of all, under its life in the first one, with what is worst of its leases
+  /// and claims.
+  private static func workers(_ snapshots: [QueueSnapshot]) -> [Worker] {
+    var (order, lives): ([String], [String: [QueueSnapshot.Worker]]) = ([], [:])
+    for worker in snapshots.flatMap(\.workers) {
+      // Without a process, or in one queue, each life by itself.
+      let key =
+        snapshots.count == 1 ? worker.life.id : "\(worker.life.name)@\(worker.life.process ?? worker.life.epoch)"
+      if lives[key] == nil { order.append(key) }
+      lives[key, default: []].append(worker)
+    }
+    return order.map { key in
+      let lives = lives[key] ?? []
+      let leases = lives.map { $0.leaseLeft?.milliseconds }
+      return Worker(
+        name: lives[0].life.name,
+        life: lives[0].life.id,
+        claimed: lives.reduce(0) { $0 + $1.claimed },
+        leaseLeftMs: leases.contains(nil) ? nil : leases.compactMap(\.self).min(),
+        lastClaimMsAgo: lives.compactMap { $0.lastClaim?.milliseconds }.max()
       )
     }
   }
 
   private enum CodingKeys: String, CodingKey {
     case queue, waiting, scheduled, claimed, dead, paused, oldestSeconds
-    case pushed, sent, retried, expired, recovered, deadTotal, returned, lost, revived, deadRemoved, workers
+    case pushed, sent, retried, expired, recovered, deadTotal, returned, lost, revived, deadRemoved, workers, shards
   }
 
   /// `oldest_seconds` is always there, null where it is not known: a script should not have to ask for the key.
@@ -91,5 +126,6 @@ package struct QueueStats: Sendable, Encodable {
     try container.encode(revived, forKey: .revived)
     try container.encode(deadRemoved, forKey: .deadRemoved)
     try container.encode(workers, forKey: .workers)
+    try container.encodeIfPresent(shards, forKey: .shards)
   }
 }

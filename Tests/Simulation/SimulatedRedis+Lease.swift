@@ -32,8 +32,9 @@ extension SimulatedRedis {
     for other in state.lives where other.leaseEnd.map({ $0 > now }) ?? false {
       if other.life.name == life.name && other.life.id != life.id { others.insert(other.life) }
     }
+    let shards = refuses(.served) ? nil : state.served ?? 1
     guard let index = index(of: life), state.lives[index].isRegistered else {
-      return RenewAnswer(isRenewed: false, others: others)
+      return RenewAnswer(isRenewed: false, shards: shards, others: others)
     }
     try mayRemove()
     let milliseconds = lease.milliseconds
@@ -47,7 +48,7 @@ extension SimulatedRedis {
         if leaseEnd > now + health.lease { state.lives[other].leaseEnd = now + health.lease }
       }
     }
-    return RenewAnswer(isRenewed: true, held: held, others: others)
+    return RenewAnswer(isRenewed: true, held: held, shards: shards, others: others)
   }
 
   @discardableResult

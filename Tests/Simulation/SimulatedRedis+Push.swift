@@ -14,8 +14,11 @@ extension SimulatedRedis {
   package mutating func enqueue(
     _ messages: [OutgoingMessage],
     maxWaiting: Int = 0,
+    spread: Spread = .unsharded,
     now: Int64
   ) throws(RedisError) -> EnqueueResult {
+    try look(at: .spread)
+    if spread != state.spread && !(spread == .unsharded && state.spread.shards == 1) { return .stale(state.spread) }
     try look(at: .list, .wake)
     var atOnce: [SimulatedElement] = []
     var scheduled: [(SimulatedElement, Int64)] = []
@@ -42,6 +45,27 @@ extension SimulatedRedis {
     for (element, due) in scheduled { state.later.add(element, score: due) }
     if !atOnce.isEmpty && state.wake < 8 { state.wake += 1 }
     return .queued(count: messages.count, waiting: state.waiting.count, duplicates: [])
+  }
+
+  // reshard.lua
+  package mutating func reshard(from known: ShardNumbers, to wanted: ShardNumbers) throws(RedisError) -> ShardNumbers {
+    try look(at: .spread, .served)
+    let numbers = ShardNumbers(served: state.served ?? 1, spread: state.spread)
+    if numbers != known { return numbers }
+    try mayRemove()
+    (state.spread, state.served) = (wanted.spread, wanted.served)
+    return wanted
+  }
+
+  // spread.lua
+  package mutating func raise(_ spread: Spread) throws(RedisError) -> Spread {
+    try look(at: .spread)
+    if spread <= state.spread { return state.spread }
+    try look(at: .served)
+    try mayRemove()
+    state.spread = spread
+    if state.served ?? 1 < spread.shards { state.served = spread.shards }
+    return spread
   }
 
   /// `SET {sms}:paused 1`.

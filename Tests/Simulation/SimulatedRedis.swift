@@ -27,6 +27,10 @@ package struct SimulatedRedis: Equatable, Sendable {
     package var dead = SimulatedSortedSet()
     package var counters = Counters()
     package var isPaused = false
+    /// Over how many shards pushes are spread; ``Spread/unsharded`` where that key is not there.
+    package var spread = Spread.unsharded
+    /// How many shards workers are to serve; nil where that key is not there.
+    package var served: Int?
     package var dropping: Dropping?
     /// By their ids.
     package var lives: [Life] = []
@@ -85,7 +89,7 @@ package struct SimulatedRedis: Equatable, Sendable {
   }
 
   package enum Key: Equatable, Sendable {
-    case list, wake, later, dead, stats, workers, turns, health, dropping
+    case list, wake, later, dead, stats, workers, turns, health, dropping, spread, served
     case claimed(WorkerLife)
   }
 

@@ -6,7 +6,9 @@ import Simulation
 /// One call to Redis, as a worker, a producer or a person makes it.
 enum Call: Sendable {
   case lpush([UInt8])
-  case enqueue([OutgoingMessage], maxWaiting: Int)
+  case enqueue([OutgoingMessage], maxWaiting: Int, Spread)
+  case reshard(from: ShardNumbers, to: ShardNumbers)
+  case raise(Spread)
   case claim(ClaimRequest)
   case settle([Settlement], of: ClaimHolder)
   case turn([Settlement], ClaimRequest)
@@ -36,6 +38,8 @@ enum Answer: Equatable, Sendable {
   case number(Int?)
   case isTrue(Bool)
   case enqueued(EnqueueResult)
+  case numbers(ShardNumbers)
+  case spread(Spread)
   case claimed(ClaimAnswer?)
   case turned(settled: Int?, refusal: RedisError.Code?, ClaimAnswer?)
   case lives(Set<WorkerLife>)
@@ -53,8 +57,12 @@ extension SimulatedRedis {
       case .lpush(let bytes):
         try lpush(bytes)
         return .nothing
-      case .enqueue(let messages, let maxWaiting):
-        return .enqueued(try enqueue(messages, maxWaiting: maxWaiting, now: now))
+      case .enqueue(let messages, let maxWaiting, let spread):
+        return .enqueued(try enqueue(messages, maxWaiting: maxWaiting, spread: spread, now: now))
+      case .reshard(let known, let wanted):
+        return .numbers(try reshard(from: known, to: wanted))
+      case .raise(let spread):
+        return .spread(try raise(spread))
       case .claim(let request):
         return .claimed(try claim(request, now: now))
       case .settle(let settlements, let holder):
@@ -110,8 +118,12 @@ extension MessageQueue {
         push.append(bytes)
         _ = try await connection.run(push)
         return .nothing
-      case .enqueue(let messages, let maxWaiting):
-        return .enqueued(try await enqueue(messages, maxWaiting: maxWaiting))
+      case .enqueue(let messages, let maxWaiting, let spread):
+        return .enqueued(try await enqueue(messages, maxWaiting: maxWaiting, spread: spread))
+      case .reshard(let known, let wanted):
+        return .numbers(try await reshard(from: known, to: wanted))
+      case .raise(let spread):
+        return .spread(try await raise(spread))
       case .claim(let request):
         return .claimed(try await turn(settling: [], claiming: request).claimed)
       case .settle(let settlements, let holder):
@@ -183,6 +195,7 @@ extension Answer {
     case .reconciled(let answer?): answer.count == 0 ? "none" : "lost"
     case .renewed(let answer): answer.isRenewed ? "renewed" : "lost"
     case .enqueued(.full): "full"
+    case .enqueued(.stale): "stale"
     default: "answered"
     }
   }

@@ -62,9 +62,9 @@ struct CallGenerator {
     let isRegistered = state.lives.contains { $0.life == life && $0.isRegistered && $0.leaseEnd! > now }
     if !isRegistered && Int.random(in: 0..<3, using: &generator) > 0 { return join(index, &generator) }
     if state.isPaused && Int.random(in: 0..<4, using: &generator) == 0 { return .resume }
-    switch Int.random(in: 0..<64, using: &generator) {
+    switch Int.random(in: 0..<68, using: &generator) {
     case 0..<6: return .lpush(payload(&generator))
-    case 6..<12: return enqueue(now, &generator)
+    case 6..<12: return enqueue(state, now, &generator)
     case 12..<20: return .claim(request(index, state, &generator))
     case 20..<30: return .turn(settlements(index, &generator), request(index, state, &generator))
     case 30..<33:
@@ -105,6 +105,8 @@ struct CallGenerator {
     case 60: return .pause
     case 61: return .resume
     case 62: return .takeToken
+    case 63...64: return reshard(state, &generator)
+    case 65...66: return .raise(spread(near: state.spread, &generator))
     default: return .ringAtPush
     }
   }
@@ -150,7 +152,11 @@ struct CallGenerator {
     Array(repeating: UInt8(ascii: "x"), count: .random(in: count, using: &generator))
   }
 
-  private mutating func enqueue(_ now: Int64, _ generator: inout SeededGenerator) -> Call {
+  private mutating func enqueue(
+    _ state: SimulatedRedis.State,
+    _ now: Int64,
+    _ generator: inout SeededGenerator
+  ) -> Call {
     let messages = (0..<Int.random(in: 1...6, using: &generator)).map { _ in
       let due: OutgoingMessage.Due =
         switch Int.random(in: 0..<6, using: &generator) {
@@ -165,7 +171,26 @@ struct CallGenerator {
       }
       return OutgoingMessage(payload: payload, due: due)
     }
-    return .enqueue(messages, maxWaiting: Bool.random(using: &generator) ? 0 : 12)
+    let spread = Int.random(in: 0..<8, using: &generator) == 0 ? spread(near: state.spread, &generator) : state.spread
+    return .enqueue(messages, maxWaiting: Bool.random(using: &generator) ? 0 : 12, spread)
+  }
+
+  /// As it is, as it was, or as it may be.
+  private func spread(near known: Spread, _ generator: inout SeededGenerator) -> Spread {
+    let generation = known.generation + Int.random(in: -1...1, using: &generator)
+    return generation < 1
+      ? .unsharded : Spread(generation: generation, shards: [1, 1, 2, 8].randomElement(using: &generator)!)
+  }
+
+  private func reshard(_ state: SimulatedRedis.State, _ generator: inout SeededGenerator) -> Call {
+    let isKnown = Int.random(in: 0..<4, using: &generator) > 0
+    let known = ShardNumbers(
+      served: state.served ?? 1,
+      spread: isKnown ? state.spread : spread(near: state.spread, &generator)
+    )
+    let shards = [1, 2, 8].randomElement(using: &generator)!
+    let spread = Bool.random(using: &generator) ? known.spread : known.spread.changed(to: shards)
+    return .reshard(from: known, to: ShardNumbers(served: max(spread.shards, shards), spread: spread))
   }
 
   private func request(

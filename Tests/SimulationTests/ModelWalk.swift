@@ -106,13 +106,15 @@ struct ModelWalk {
       model.faults.isReadOnly = true
       try await test.run("REPLICAOF 127.0.0.1 1")
     default:
-      var keys: [SimulatedRedis.Key] = [.list, .wake, .later, .dead, .stats, .workers, .turns, .health, .dropping]
+      var keys: [SimulatedRedis.Key] = [
+        .list, .wake, .later, .dead, .stats, .workers, .turns, .health, .dropping, .spread, .served,
+      ]
       keys += model.state.lives.map { .claimed($0.life) }
       let key = keys.randomElement(using: &generator)!
       let name = key.name(under: queue.keys)
       model.faults.refusedKey = key
       _ = try await test.redis.run([
-        RedisCommand("RENAME", name, stash), RedisCommand(key == .dropping ? "LPUSH" : "SET", name, "x"),
+        RedisCommand("RENAME", name, stash), RedisCommand(key.isString ? "LPUSH" : "SET", name, "x"),
       ])
     }
   }
@@ -133,9 +135,13 @@ struct ModelWalk {
     var values = values
     let x = Array("x".utf8)
     values[stash] = values[key.name(under: queue.keys)]
-    values[key.name(under: queue.keys)] = key == .dropping ? .list([x]) : .string(x, expiry: -1)
+    values[key.name(under: queue.keys)] = key.isString ? .list([x]) : .string(x, expiry: -1)
     return values
   }
+}
+
+extension SimulatedRedis.Key {
+  fileprivate var isString: Bool { [.dropping, .spread, .served].contains(self) }
 }
 
 extension RedisConnection {

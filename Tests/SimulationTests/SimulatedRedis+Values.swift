@@ -14,6 +14,8 @@ extension SimulatedRedis.State {
       add(key, .sortedSet(set.members.map { ($0.element.sealed, $0.score) }), isThere: set.count > 0)
     }
     add(keys.paused, .string(Array("1".utf8), expiry: -1), isThere: isPaused)
+    add(keys.spread, .string(Array(spread.text.utf8), expiry: -1), isThere: spread != .unsharded)
+    if let served { values[keys.served] = .string(Array("\(served)".utf8), expiry: -1) }
     if let dropping { values[keys.dropping] = .string(Array(dropping.life.id.utf8), expiry: -1) }
 
     let counted = counters.byName.filter { $0.value > 0 }
@@ -60,6 +62,8 @@ extension SimulatedRedis.Key {
     case .turns: keys.turns
     case .health: keys.health
     case .dropping: keys.dropping
+    case .spread: keys.spread
+    case .served: keys.served
     case .claimed(let life): keys.claimed(life)
     }
   }

@@ -31,9 +31,12 @@ import Testing
     }
     let wanted = [
       "claim blocked", "claim empty", "claim messages", "claim nil", "claim too large", "countLost answered",
-      "drop answered", "drop nil", "enqueue answered", "enqueue full", "fence claims", "fence nil", "fence struck off",
-      "join answered", "leave answered", "lpush answered", "pause answered", "reconcile lost", "reconcile nil",
-      "reconcile none", "remove answered", "renew lost", "renew renewed", "resume answered", "revive answered",
+      "drop answered", "drop nil", "enqueue answered", "enqueue full", "enqueue stale", "fence claims", "fence nil",
+      "fence struck off",
+      "join answered", "leave answered", "lpush answered", "pause answered", "raise answered", "reconcile lost",
+      "reconcile nil",
+      "reconcile none", "remove answered", "renew lost", "renew renewed", "reshard answered", "resume answered",
+      "revive answered",
       "ringAtPush answered", "settle answered", "settle nil", "takeToken answered", "turn blocked", "turn empty",
       "turn messages", "turn nil", "turn too large",
     ]

@@ -43,6 +43,12 @@ package struct TestQueue: Sendable {
     return try await redis.run(words)
   }
 
+  /// With all of its shards, each on a connection of its own.
+  package var sharded: ShardedQueue { ShardedQueue(name) { [server] _ in server.connection() } }
+
+  /// All that Redis holds of one shard.
+  package func dump(shard: Int) async throws -> RedisDump { try await RedisDump(of: name.shard(shard), on: redis) }
+
   package func dump() async throws -> RedisDump { try await RedisDump(of: name, on: redis) }
 }
 

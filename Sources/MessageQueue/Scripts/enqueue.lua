@@ -1,25 +1,34 @@
 -- Queues messages and rings, in one atomic step.
 --
--- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5.. one key for each caller's id
+-- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5 spread, or shard
+--       6.. one key for each caller's id
 -- ARGV  1 most messages that may wait (0: no bound)
 --       2 how long a caller's id is remembered, ms
---       3 how many runs of messages there are, the first to be claimed first
---       4.. of each run
+--       3 over how many shards the caller spreads its messages, as 5 should have it; '' for one
+--       4 how many runs of messages there are, the first to be claimed first
+--       5.. of each run
 --           due      0 at once; negative: so many ms from now; positive: Unix time in ms (Redis' clock)
 --           id key   index in KEYS of the first message's id, with those of the others behind it; 0: they have none
 --           count    of messages in the run
 --       .. the payloads, run after run
 -- Returns {queued, waiting, position...}: how many were queued or scheduled, how many now wait, and the positions (from
 --       1) of those that were not, because their id was used before. {-1, waiting}: refused as a whole, the queue is full.
+--       {-2, spread}: refused as a whole, it is spread over another number of shards; '' where none is known.
 --
 -- Keeps: a message is whole in the list (or in later) or nowhere; the caller makes scheduled payloads distinct, because a
 -- sorted set holds one of a kind. An id is marked as used only after its message is in, so that an error on the way never
--- makes the retry look like a duplicate. At maxmemory the first write is refused, and with it everything.
+-- makes the retry look like a duplicate. An id is looked for in the shard that has it, and nothing is pushed to a shard
+-- that is to be no more, however old is what the caller knows of the shards: it is compared. At maxmemory the first write
+-- is refused, and with it everything.
 
 local list, wake, later, stats = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local most, remember, runs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local most, remember, runs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 -- A key of the wrong type must be found before the first write, so that nothing is half done. Each call to Redis costs a
 -- single push microseconds, so none is made that is not needed.
+local spread = redis.call('GET', KEYS[5]) or ''
+if spread ~= ARGV[3] and not (ARGV[3] == '' and string.match(spread, ':1$')) then
+  return {-2, spread}
+end
 local waiting = redis.call('LLEN', list)
 local tokens = redis.call('LLEN', wake)
 
@@ -46,11 +55,11 @@ end
 
 -- One run, to be queued at once and without ids: a single push, or a file of them. What follows this would only slow it
 -- down, and so would the writing of its count as a number.
-if runs == 1 and ARGV[4] == '0' and ARGV[5] == '0' then
-  local count = tonumber(ARGV[6])
+if runs == 1 and ARGV[5] == '0' and ARGV[6] == '0' then
+  local count = tonumber(ARGV[7])
   if is_full(count) then return {-1, waiting} end
-  redis.call('HINCRBY', stats, 'pushed', ARGV[6])
-  push(ARGV, 7, 6 + count)
+  redis.call('HINCRBY', stats, 'pushed', ARGV[7])
+  push(ARGV, 8, 7 + count)
   ring()
   return {count, waiting}
 end
@@ -92,10 +101,10 @@ end
 
 -- Runs without ids are queued from ARGV as they are: nothing is done for a single message of them.
 local at_once, at_once_count, scheduled = {}, 0, {}
-local position, before_payloads = 1, 3 + 3 * runs
+local position, before_payloads = 1, 4 + 3 * runs
 for run = 1, runs do
-  local due = due_time(tonumber(ARGV[3 * run + 1]))
-  local id_key, count = tonumber(ARGV[3 * run + 2]), tonumber(ARGV[3 * run + 3])
+  local due = due_time(tonumber(ARGV[3 * run + 2]))
+  local id_key, count = tonumber(ARGV[3 * run + 3]), tonumber(ARGV[3 * run + 4])
   local payloads, first, last = ARGV, before_payloads + position, before_payloads + position + count - 1
   if id_key > 0 then
     payloads = new_ones(id_key, first, count, position)

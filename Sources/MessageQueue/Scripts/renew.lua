@@ -1,10 +1,10 @@
 -- Extends a worker's lease, records when a claim of the worker's last succeeded, and cuts impossible leases of others.
 --
--- KEYS  1 workers   2 health   3 claimed hash of the life
+-- KEYS  1 workers   2 health   3 claimed hash of the life   4 served
 -- ARGV  1 life: <name>@...   2 <name>@   3 length of the lease, ms   4 how long ago that was, ms; '' for never
--- Returns {renewed, now, held, life...}: 1, or 0 when the life is not registered any more, or is being recovered; Redis'
---       time in ms; how many claims the life holds, 0 where it is not renewed; the other lives of the same name whose leases
---       hold.
+-- Returns {renewed, now, held, shards, life...}: 1, or 0 when the life is not registered any more, or is being recovered;
+--       Redis' time in ms; how many claims the life holds, 0 where it is not renewed; how many shards of the queue are to be
+--       served, 0 where that is not known; the other lives of the same name whose leases hold.
 --
 -- Keeps: a lease that another has taken over never comes back to life. No lease ends later than its own length from now:
 -- after Redis' clock was set back, the lease of a worker that crashed would hold for as long as the clock went back. A lease
@@ -15,7 +15,11 @@ local lease_end = redis.call('ZSCORE', workers, life)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local answer = {0, now, 0}
+-- pcall, here and below: should another key be of a wrong type, that is no reason to lose the lease.
+local served = redis.pcall('GET', KEYS[4])
+local shards = not served and 1 or type(served) == 'string' and tonumber(served) or 0
+
+local answer = {0, now, 0, shards}
 local holding = redis.call('ZRANGEBYSCORE', workers, '(' .. now, '+inf', 'WITHSCORES')
 for position = 1, #holding, 2 do
   local other = holding[position]
@@ -27,7 +31,6 @@ if not lease_end or tonumber(lease_end) == 0 then
 end
 answer[1] = 1
 
--- pcall, here and below: should another key be of a wrong type, that is no reason to lose the lease.
 local held = redis.pcall('HLEN', KEYS[3])
 if type(held) == 'number' then answer[3] = held end
 

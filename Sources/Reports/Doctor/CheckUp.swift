@@ -10,12 +10,17 @@ package struct CheckUp: Sendable {
   /// - Parameters:
   ///   - queues: at least one.
   ///   - replicas: how many Redis should have online.
-  package init(of queues: [MessageQueue], on connection: RedisConnection, replicas: Int) async {
+  package init(of queues: [ShardedQueue], on connection: RedisConnection, replicas: Int) async {
     do throws(RedisError) {
-      findings += try await RedisCheck(connection: connection, queue: queues[0], replicas: replicas).findings()
+      let redis = RedisCheck(
+        connection: connection,
+        queue: MessageQueue(queues[0].name, on: connection),
+        replicas: replicas
+      )
+      findings += try await redis.findings()
       // Whoever may not log in would only hear the same of each queue.
       let isRefused = findings.contains { $0.check == "redis" && $0.level == .problem }
-      for queue in isRefused ? [] : queues { findings += try await QueueCheck.findings(queue) }
+      for queue in isRefused ? [] : queues { findings += try await ShardCheck.findings(queue) }
     } catch {
       absence = error
       findings.append(Finding("redis", .problem, "\(error)", hint: error.cause.advice))

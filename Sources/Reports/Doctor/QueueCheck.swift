@@ -7,19 +7,30 @@ enum QueueCheck {
   /// How long a message may wait, and how long ago a worker's last claim may be, before it is worth a warning.
   static let patience = (waiting: Duration.seconds(300), claim: Duration.seconds(30))
 
+  /// What was found, and in numbers.
+  struct Result {
+    var findings: [Finding]
+    /// Messages that came by plain pushes.
+    var plain = 0
+    var waiting = 0
+  }
+
   /// - Throws: ``RedisError`` where Redis cannot be reached or is not ready; what it refuses is a finding.
-  static func findings(_ queue: MessageQueue) async throws(RedisError) -> [Finding] {
+  static func result(_ queue: MessageQueue) async throws(RedisError) -> Result {
     do throws(RedisError) {
       let audit = try await queue.audit()
       let books = findings(audit, queue.keys)
       // With a key of a wrong type, nothing else can be counted.
-      let isReadable = !audit.faults.contains { if case .wrongType = $0 { true } else { false } }
-      return isReadable ? books + findings(try await queue.inspect()) : books
+      if audit.faults.contains(where: { if case .wrongType = $0 { true } else { false } }) {
+        return Result(findings: books)
+      }
+      let snapshot = try await queue.inspect()
+      return Result(findings: books + findings(snapshot), plain: audit.plain, waiting: snapshot.waiting)
     } catch {
       if error.isAbsence { throw error }
       let rule = "an ACL needs ~\(queue.name) ~{\(queue.name)}:*; docs/operations.md"
       let hint = error.cause == .noRight ? rule : error.cause.advice
-      return [Finding("\(queue.name)", .problem, "refused: \(error)", hint: hint)]
+      return Result(findings: [Finding("\(queue.name)", .problem, "refused: \(error)", hint: hint)])
     }
   }
 
@@ -55,9 +66,13 @@ enum QueueCheck {
       }
     }
     if findings.allSatisfy({ $0.level < .problem }) {
-      findings.append(Finding("\(keys.list) books", .ok, "balance, with \(audit.plain) plain pushes"))
+      findings.append(balance(keys.list, plain: audit.plain))
     }
     return findings
+  }
+
+  static func balance(_ queue: String, plain: Int) -> Finding {
+    Finding("\(queue) books", .ok, "balance, with \(plain) plain pushes")
   }
 
   // MARK: Workers and messages

@@ -135,7 +135,7 @@ struct CronCommand: AsyncParsableCommand {
       ),
       command: CommandAction(timeout: timeout),
       queue: QueueAction(
-        connection: redis.connection(),
+        connect: { [redis] in redis.connection(for: $0) },
         defaultCountryCode: country.defaultCountryCode,
         maxSegments: segments.maxSegments
       )

@@ -10,11 +10,18 @@ enum DeadAction: String {
 
   var done: String { self == .retry ? "retried" : "removed" }
 
-  func callAsFunction(_ letters: [DeadLetter], of queue: MessageQueue) async throws(RedisError) -> Int {
-    switch self {
-    case .retry: try await queue.revive(letters)
-    case .remove: try await queue.remove(letters) { PayloadGlimpse($0.element.payload).callerID }
+  /// - Parameter letters: of any of a queue's shards.
+  /// - Returns: with how many it was done; the others were not there any more.
+  func callAsFunction(_ letters: [FoundLetter]) async throws(RedisError) -> Int {
+    var done = 0
+    for (_, found) in Dictionary(grouping: letters, by: \.shard.shard).sorted(by: { $0.key < $1.key }) {
+      let (shard, letters) = (found[0].shard, found.map(\.letter))
+      switch self {
+      case .retry: done += try await shard.revive(letters)
+      case .remove: done += try await shard.remove(letters) { PayloadGlimpse($0.element.payload).callerID }
+      }
     }
+    return done
   }
 }
 
@@ -56,13 +63,12 @@ struct DeadActionOptions: ParsableArguments {
   }
 
   func run(_ action: DeadAction) async throws {
-    let connection = redis.connection()
-    let queue = MessageQueue(queueOption.queue, on: connection)
+    let queue = redis.queue(queueOption.queue)
     do {
       var search = try await DeadLetterSearch(selection.filter, in: queue)
       let matched = try await search.count()
       var done = 0
-      if try await isConfirmed(action, matched, on: connection) { done = try await perform(action, search, matched) }
+      if try await isConfirmed(action, matched, of: queue) { done = try await perform(action, search, matched) }
       try report(action, matched, done)
       try search.reportMissing()
     } catch let error as RedisError {
@@ -70,7 +76,7 @@ struct DeadActionOptions: ParsableArguments {
     }
   }
 
-  private func isConfirmed(_ action: DeadAction, _ matched: Int, on connection: RedisConnection) async throws -> Bool {
+  private func isConfirmed(_ action: DeadAction, _ matched: Int, of queue: ShardedQueue) async throws -> Bool {
     if matched <= 1 || yes { return true }
     guard Confirmation.canAsk else {
       throw Failure(
@@ -80,20 +86,19 @@ struct DeadActionOptions: ParsableArguments {
       )
     }
     // A person may take longer to answer than Redis keeps an idle connection; the next call makes a new one.
-    await connection.close()
+    await queue.close()
     return Confirmation.ask("\(action.rawValue.capitalized) \(matched) dead letters of queue \(queueOption.queue)?")
   }
 
   private func perform(_ action: DeadAction, _ search: DeadLetterSearch, _ matched: Int) async throws -> Int {
     var search = search
-    let queue = search.queue
     var done = 0
     // Letters, where a file would have bytes.
     let progress = ProgressBar(totalBytes: matched)
     defer { progress.clear() }
     do {
       try await search.forEachPage { letters in
-        done += try await action(letters, of: queue)
+        done += try await action(letters)
         progress.update(count: done, bytes: done)
         return letters
       }

@@ -21,14 +21,14 @@ struct DeadListCommand: AsyncParsableCommand {
   var showNumbers = false
 
   func run() async throws {
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = redis.queue(queueOption.queue)
     do {
       var search = try await DeadLetterSearch(selection.filter, in: queue)
       var isEmpty = true
       try await search.forEachPage { letters in
         isEmpty = false
         let lines = try letters.map { letter in
-          let view = DeadLetterView(letter, queue: queue.name, showNumbers: showNumbers)
+          let view = DeadLetterView(letter, showNumbers: showNumbers)
           return json ? try JSONLine.encode(view) : view.line
         }
         try Terminal.print(lines.joined(separator: "\n"))

@@ -20,13 +20,13 @@ struct DeadShowCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = redis.queue(queueOption.queue)
     do {
       var search = try await DeadLetterSearch(DeadLetterFilter(ids: [id]), in: queue)
       var isFirst = true
       try await search.forEachPage { letters in
         for letter in letters {
-          let view = DeadLetterView(letter, queue: queue.name)
+          let view = DeadLetterView(letter)
           if !json && !isFirst { try Terminal.print("") }
           try Terminal.print(json ? JSONLine.encode(view) : view.text)
           isFirst = false

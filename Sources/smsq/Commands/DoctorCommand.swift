@@ -61,9 +61,8 @@ struct DoctorCommand: AsyncParsableCommand {
   // MARK: All of it
 
   private func checkUp() async throws {
-    let connection = redis.connection()
-    let queues = queuesOption.queues.map { MessageQueue($0, on: connection) }
-    let checkUp = await CheckUp(of: queues, on: connection, replicas: replicas)
+    let queues = queuesOption.queues.map { redis.queue($0) }
+    let checkUp = await CheckUp(of: queues, on: redis.connection(for: queues[0].name), replicas: replicas)
     // Without Redis the rest can be checked all the same.
     var findings = checkUp.findings
     if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
@@ -103,17 +102,22 @@ struct DoctorCommand: AsyncParsableCommand {
   // MARK: One worker
 
   private func probe(_ name: String) async throws {
-    let connection = redis.connection()
-    for queue in queuesOption.queues {
-      let snapshot: QueueSnapshot
-      do {
-        snapshot = try await MessageQueue(queue, on: connection).inspect()
+    for queue in queuesOption.queues.map({ redis.queue($0) }) {
+      var snapshots: [QueueSnapshot] = []
+      do throws(RedisError) {
+        let first = try await queue.first.inspect()
+        snapshots.append(first)
+        // Those that are not pushed to may not be served yet, or not any more.
+        for shard in 1..<min(first.shards.served, first.shards.spread.shards) {
+          snapshots.append(try await queue.shard(shard).inspect())
+        }
       } catch {
         // To a probe, nothing but a healthy worker is a success.
         throw Failure("cannot ask Redis for worker \(name): \(error)", .unavailable)
       }
-      if let complaint = WorkerProbe.complaint(of: name, in: snapshot, within: within) {
-        throw Failure("worker \(name), queue \(queue): \(complaint)", .unavailable)
+      for snapshot in snapshots {
+        guard let complaint = WorkerProbe.complaint(of: name, in: snapshot, within: within) else { continue }
+        throw Failure("worker \(name), queue \(snapshot.queue): \(complaint)", .unavailable)
       }
     }
     try Terminal.print("worker \(name) is healthy: it claimed within the last \(within.argument)")

@@ -1,6 +1,5 @@
 import ArgumentParser
 import MessageQueue
-import RedisClient
 
 struct PauseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,7 +13,7 @@ struct PauseCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      try await MessageQueue(queueOption.queue, on: redis.connection()).pause()
+      try await redis.queue(queueOption.queue).pause()
     } catch {
       throw Failure(error)
     }

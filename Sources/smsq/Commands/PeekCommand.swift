@@ -8,7 +8,10 @@ struct PeekCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "peek",
     abstract: "Show the messages that are next in line, and leave them there.",
-    discussion: "With --json, one object a line with the whole payload, texts and numbers included."
+    discussion: """
+      With --json, one object a line with the whole payload, texts and numbers included. Of a queue of several shards, first what \
+      is next in each of them.
+      """
   )
 
   @OptionGroup var redis: RedisOptions
@@ -31,7 +34,7 @@ struct PeekCommand: AsyncParsableCommand {
   func run() async throws {
     let peek: Peek
     do {
-      let queue = MessageQueue(queueOption.queue, on: redis.connection())
+      let queue = redis.queue(queueOption.queue)
       peek = try await Peek(number, into: queue, defaultCountryCode: country.defaultCountryCode)
     } catch {
       throw Failure(error)

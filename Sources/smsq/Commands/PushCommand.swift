@@ -68,7 +68,12 @@ struct PushCommand: AsyncParsableCommand {
   @Flag(help: "Queue nothing of a file unless every line of it is good.")
   var strict = false
 
-  @Option(help: ArgumentHelp("Refuse when more messages than this would wait.", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "Refuse when more messages than this would wait; each shard of a queue takes its part.",
+      valueName: "number"
+    )
+  )
   var maxQueue: Int?
 
   @Option(
@@ -108,7 +113,7 @@ struct PushCommand: AsyncParsableCommand {
     if file == nil && (to == nil || text == nil) {
       throw ValidationError("A message needs --to and --text; many messages come with --file.")
     }
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = redis.queue(queueOption.queue)
     do {
       if let file {
         try await BulkPush(command: self, queue: queue).run(file)
@@ -138,28 +143,28 @@ struct PushCommand: AsyncParsableCommand {
     return .now
   }
 
-  private func pushOne(to queue: MessageQueue) async throws {
+  private func pushOne(to queue: ShardedQueue) async throws {
     var members = [("to", to ?? ""), ("text", text ?? "")]
     if let id { members.append(("id", id)) }
     let payload = PreparedMessage.payload(members)
     // Checked before Redis is asked for anything: what is wrong with the message is wrong without Redis, too.
     _ = try prepare(payload, now: nil)
-    let now = try await queue.now()
+    let now = try await queue.first.now()
     let prepared = try prepare(payload, now: now)
 
     let message = OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
-    switch try await queue.enqueue([message], maxWaiting: maxQueue ?? 0, rememberIDs: idLifetime) {
+    var pusher = Pusher(to: queue)
+    let (answer, shard) = try await pusher.enqueue(message, maxWaiting: maxQueue ?? 0, rememberIDs: idLifetime)
+    switch answer {
+    case .stale: throw Pusher.unsettled(queue.name)
     case .full(let waiting):
-      throw Failure(
-        "queue \(queue.name) is too long: \(waiting) messages wait and --max-queue is \(maxQueue ?? 0); "
-          + "nothing was queued, try again later",
-        .tempFail
-      )
+      throw Failure("\(tooLong(waiting, shard, pusher.spread)); nothing was queued, try again later", .tempFail)
     case .queued(let count, let waiting, _):
-      let dead = count == 0 ? await deadLetter(prepared.id, of: queue, now: now) : nil
+      let dead = count == 0 ? await deadLetter(prepared.id, of: shard, now: now) : nil
       let result = PushResult(
         id: prepared.id,
         queue: queue.name.description,
+        shard: pusher.spread.shards > 1 ? shard.name.description : nil,
         status: count == 0 ? "duplicate" : due.isAfter(now) ? "scheduled" : "queued",
         to: prepared.to.e164,
         segments: prepared.segmentation.segments,
@@ -174,6 +179,15 @@ struct PushCommand: AsyncParsableCommand {
       )
       if count == 0 { Terminal.note(repeated) }
     }
+  }
+
+  /// - Parameter waiting: how many messages wait in the shard.
+  func tooLong(_ waiting: Int, _ shard: MessageQueue, _ spread: Spread) -> String {
+    let (queue, most) = (queueOption.queue, maxQueue ?? 0)
+    return spread.shards == 1
+      ? "queue \(queue) is too long: \(waiting) messages wait and --max-queue is \(most)"
+      : "queue \(queue) is too long: \(waiting) messages wait in its shard \(shard.name), whose part of --max-queue \(most) "
+        + "is \(spread.part(of: most))"
   }
 
   private static func duplicateNote(_ result: PushResult) -> String {
@@ -217,10 +231,13 @@ extension OutgoingMessage.Due {
 private struct PushResult: Encodable {
   let id: String
   let queue: String
+  /// Where the queue has several: the one that the message is in.
+  let shard: String?
   let status: String
   let to: String
   let segments: Int
   let encoding: String
+  /// In the shard, where the queue has several.
   let waiting: Int
   /// Of a duplicate: why the message that has the id is among the dead letters; nil where it is not.
   let deadReason: String?

@@ -1,6 +1,5 @@
 import ArgumentParser
 import MessageQueue
-import RedisClient
 
 struct ResumeCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -13,7 +12,7 @@ struct ResumeCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      try await MessageQueue(queueOption.queue, on: redis.connection()).resume()
+      try await redis.queue(queueOption.queue).resume()
     } catch {
       throw Failure(error)
     }

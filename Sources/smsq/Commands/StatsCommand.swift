@@ -1,5 +1,4 @@
 import ArgumentParser
-import MessageQueue
 import RedisClient
 import Reports
 import Wire
@@ -11,6 +10,8 @@ struct StatsCommand: AsyncParsableCommand {
     discussion: """
       With --json, one object a line for each queue:
         smsq stats --json | jq .waiting
+
+      A queue of several shards is shown as one; in JSON, shards has each of them.
       """
   )
 
@@ -21,10 +22,9 @@ struct StatsCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let connection = redis.connection()
     do {
       for (index, name) in queuesOption.queues.enumerated() {
-        let stats = QueueStats(try await MessageQueue(name, on: connection).inspect())
+        let stats = try await QueueStats(of: redis.queue(name))
         if !json && index > 0 { try Terminal.print("") }
         try Terminal.print(json ? JSONLine.encode(stats) : stats.text)
       }
@@ -35,10 +35,18 @@ struct StatsCommand: AsyncParsableCommand {
 }
 
 extension QueueStats {
+  /// What is to be known beside its name.
+  private var state: String {
+    guard let shards else { return paused ? " (paused)" : "" }
+    let resting = shards.count { $0.paused }
+    let pause = resting == 0 ? "" : resting == shards.count ? ", paused" : ", \(resting) of them paused"
+    return " (\(shards.count) shards\(pause))"
+  }
+
   fileprivate var text: String {
     let oldest = oldestSeconds.map { ", the next one for \(Duration.seconds($0.rounded()).notation)" } ?? ""
     var lines = [
-      "queue \(queue)\(paused ? " (paused)" : "")",
+      "queue \(queue)\(state)",
       "  waiting    \(waiting)\(oldest)",
       "  scheduled  \(scheduled)",
       "  claimed    \(claimed)",

@@ -12,14 +12,17 @@ actor PushGatherer {
     let answer: CheckedContinuation<RedisError?, Never>
   }
 
-  private let connection: RedisConnection
+  private let connect: @Sendable (QueueName) -> RedisConnection
   private let idLifetime: Duration
+  private var pushers: [QueueName: Pusher] = [:]
   private var waiting: [Push] = []
   private var isUnderWay = false
 
-  /// - Parameter idLifetime: how long a message's id is refused a second time.
-  init(connection: RedisConnection, idLifetime: Duration) {
-    self.connection = connection
+  /// - Parameters:
+  ///   - connect: makes the connection for a queue.
+  ///   - idLifetime: how long a message's id is refused a second time.
+  init(connect: @escaping @Sendable (QueueName) -> RedisConnection, idLifetime: Duration) {
+    self.connect = connect
     self.idLifetime = idLifetime
   }
 
@@ -42,8 +45,10 @@ actor PushGatherer {
         while !rest.isEmpty {
           let batch = Self.batch(of: rest)
           rest = rest.dropFirst(batch.count)
-          let error = await push(batch.map(\.message), to: queue)
-          for push in batch { push.answer.resume(returning: error) }
+          var pusher = pushers[queue] ?? Pusher(to: ShardedQueue(queue, connect: connect))
+          let errors = await pusher.enqueue(batch.map(\.message), rememberIDs: idLifetime)
+          pushers[queue] = pusher
+          for (push, error) in zip(batch, errors) { push.answer.resume(returning: error) }
         }
       }
     }
@@ -56,15 +61,6 @@ actor PushGatherer {
     return pushes.prefix(batchSize).prefix { push in
       defer { bytes += push.message.payload.count }
       return bytes < MessageQueue.mostBytesPerCall
-    }
-  }
-
-  private func push(_ batch: [OutgoingMessage], to queue: QueueName) async -> RedisError? {
-    do {
-      _ = try await MessageQueue(queue, on: connection).enqueue(batch, rememberIDs: idLifetime)
-      return nil
-    } catch {
-      return error
     }
   }
 }

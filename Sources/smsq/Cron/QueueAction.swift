@@ -19,8 +19,8 @@ struct QueueAction {
   private let defaultCountryCode: String?
   private let maxSegments: Int
 
-  init(connection: RedisConnection, defaultCountryCode: String?, maxSegments: Int) {
-    gatherer = PushGatherer(connection: connection, idLifetime: Self.idLifetime)
+  init(connect: @escaping @Sendable (QueueName) -> RedisConnection, defaultCountryCode: String?, maxSegments: Int) {
+    gatherer = PushGatherer(connect: connect, idLifetime: Self.idLifetime)
     self.defaultCountryCode = defaultCountryCode
     self.maxSegments = maxSegments
   }

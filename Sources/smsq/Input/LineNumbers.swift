@@ -26,6 +26,11 @@ struct LineList: CustomStringConvertible {
   static let mostRanges = 20
   static let mostLines = 100
 
+  private let mostRanges: Int
+  var isEmpty: Bool { count == 0 }
+
+  init(mostRanges: Int = LineList.mostRanges) { self.mostRanges = mostRanges }
+
   /// The first ones.
   private(set) var lines: [Int] = []
   private var ranges: [ClosedRange<Int>] = []
@@ -38,7 +43,7 @@ struct LineList: CustomStringConvertible {
     if lines.count < Self.mostLines { lines.append(line) }
     if let last = ranges.last, last.upperBound + 1 == line, countInRanges == count - 1 {
       ranges[ranges.count - 1] = last.lowerBound...line
-    } else if ranges.count < Self.mostRanges {
+    } else if ranges.count < mostRanges {
       ranges.append(line...line)
     } else {
       return

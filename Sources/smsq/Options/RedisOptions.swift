@@ -31,13 +31,16 @@ struct RedisOptions: ParsableArguments {
     return endpoint
   }
 
-  /// One connection for a command that runs once: it fails within seconds, so that scripts do not hang.
-  func connection() -> RedisConnection {
+  /// One connection for a command that runs once, to where a queue is: it fails within seconds, so that scripts do not hang.
+  func connection(for queue: QueueName) -> RedisConnection {
     RedisConnection(
       to: endpoint,
       options: .init(name: "smsq-cli", connectTimeout: .seconds(3), replyTimeout: .seconds(5))
     )
   }
+
+  /// A queue with all of its shards, and a connection to each that is used: on a cluster they lie on different nodes.
+  func queue(_ name: QueueName) -> ShardedQueue { ShardedQueue(name) { connection(for: $0) } }
 }
 
 struct QueueOption: ParsableArguments {

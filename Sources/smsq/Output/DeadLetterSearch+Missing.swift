@@ -6,7 +6,7 @@ extension DeadLetterSearch {
   ///
   /// - Throws: exit code 65 if there is one.
   func reportMissing() throws {
-    for id in missing { Terminal.note("no dead letter of queue \(queue.name) has the id \(id.printable)") }
+    for id in missing { Terminal.note("no dead letter of queue \(queue) has the id \(id.printable)") }
     if !missing.isEmpty { throw ExitCode.dataError }
   }
 }

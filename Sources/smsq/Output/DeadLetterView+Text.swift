@@ -11,6 +11,7 @@ extension DeadLetterView {
   /// All of it. The payload comes last, with the lines that it has.
   var text: String {
     var lines = [("id", id ?? "-"), ("queue", queue), ("died", diedAt)]
+    if let shard { lines.insert(("shard", shard), at: 2) }
     if let assignedId, assignedId != id { lines.insert(("assigned id", assignedId), at: 1) }
     lines += [("failures", "\(failures)"), ("crashes", "\(crashes)"), ("reason", reason ?? "-")]
     lines += (payload ?? "").split(separator: "\n", omittingEmptySubsequences: false).enumerated().map { index, line in

@@ -1,0 +1,107 @@
+import RedisClient
+
+/// Spreads messages over the shards of a queue: those with a caller's id by a hash of that, the others evenly.
+///
+/// It takes a queue for unsharded until it is told otherwise, so that a push to one that is takes no call more. What it knows goes
+/// with each push, and a shard that knows better refuses that push whole and says so: then it is spread anew. So a pusher that has
+/// run for days neither takes an id a second time, because it looks for it in the wrong shard, nor pushes to where nobody works.
+package struct Pusher: Sendable {
+  package let queue: ShardedQueue
+  /// What it knows of the shards.
+  package private(set) var spread: Spread
+  /// The shard of the next message without an id.
+  private var next = 0
+
+  /// So often a push is spread anew: each time teaches this pusher, or a shard, of a later change.
+  private static let mostTries = 20
+
+  package init(to queue: ShardedQueue, spread: Spread = .unsharded) {
+    self.queue = queue
+    self.spread = spread
+    turn()
+  }
+
+  /// Many short-lived pushers must not begin with the same shard.
+  private mutating func turn() { next = spread.shards == 1 ? 0 : Int.random(in: 0..<spread.shards) }
+
+  /// Which shard a message goes to.
+  package mutating func shard(for callerID: String?) -> Int {
+    if spread.shards == 1 { return 0 }
+    if let callerID { return spread.shard(of: callerID) }
+    defer { next = (next + 1) % spread.shards }
+    return next
+  }
+
+  /// A shard has refused what was pushed to it.
+  ///
+  /// - Parameters:
+  ///   - found: what it said.
+  ///   - known: what the push was spread over.
+  package mutating func learn(_ found: Spread, from shard: Int, of known: Spread) async throws(RedisError) {
+    let spread = try await queue.spread(afterRefusalBy: shard, found, of: known)
+    if spread <= self.spread { return }
+    self.spread = spread
+    turn()
+  }
+
+  /// Queues one message.
+  ///
+  /// - Parameter maxWaiting: the most messages that may wait in the whole queue, 0 for no bound. Each shard takes its part.
+  /// - Returns: what came of it, and the shard.
+  /// - Throws: as ``MessageQueue/enqueue(_:maxWaiting:rememberIDs:spread:)``.
+  package mutating func enqueue(
+    _ message: OutgoingMessage,
+    maxWaiting: Int = 0,
+    rememberIDs: Duration
+  ) async throws(RedisError) -> (result: EnqueueResult, shard: MessageQueue) {
+    for _ in 0..<Self.mostTries {
+      let number = shard(for: message.callerID)
+      let (shard, known) = (queue.shard(number), spread)
+      let result = try await shard.enqueue(
+        [message],
+        maxWaiting: known.part(of: maxWaiting),
+        rememberIDs: rememberIDs,
+        spread: known
+      )
+      guard case .stale(let found) = result else { return (result, shard) }
+      try await learn(found, from: number, of: known)
+    }
+    throw Self.unsettled(queue.name)
+  }
+
+  /// Queues messages, those of one shard all or none.
+  ///
+  /// - Returns: for each of them why it was not queued, or may not have been; nil for one that was, now or before.
+  package mutating func enqueue(_ messages: [OutgoingMessage], rememberIDs: Duration) async -> [RedisError?] {
+    var errors = [RedisError?](repeating: nil, count: messages.count)
+    var left = Array(messages.indices)
+    for _ in 0..<Self.mostTries where !left.isEmpty {
+      let known = spread
+      var byShard: [Int: [Int]] = [:]
+      for index in left { byShard[shard(for: messages[index].callerID), default: []].append(index) }
+      left = []
+      for (number, indices) in byShard.sorted(by: { $0.key < $1.key }) {
+        do throws(RedisError) {
+          let batch = indices.map { messages[$0] }
+          let result = try await queue.shard(number).enqueue(batch, rememberIDs: rememberIDs, spread: known)
+          guard case .stale(let found) = result else { continue }
+          try await learn(found, from: number, of: known)
+          left += indices
+        } catch {
+          for index in indices { errors[index] = error }
+        }
+      }
+      left.sort()
+    }
+    for index in left { errors[index] = Self.unsettled(queue.name) }
+    return errors
+  }
+
+  /// A number that changes with each look was set by hand, or by a program that is not ours.
+  package static func unsettled(_ queue: QueueName) -> RedisError {
+    RedisError(
+      code: .unexpectedReply,
+      message: "the shards of queue \(queue) do not agree how many they are: smsq shards --queue \(queue)"
+    )
+  }
+}

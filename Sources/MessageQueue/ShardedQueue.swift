@@ -1,0 +1,96 @@
+import RedisClient
+import Synchronization
+
+/// A queue as a whole, with a connection to each of its shards: `sms`, `sms.1`, `sms.2`, ...
+///
+/// Shard 0 is the queue's own list, so that a queue which was never sharded is one shard. On a cluster the shards lie on different
+/// nodes, because each is a queue with keys and a slot of its own.
+package final class ShardedQueue: Sendable {
+  package let name: QueueName
+  private let connect: @Sendable (QueueName) -> RedisConnection
+  private let opened = Mutex<[Int: MessageQueue]>([:])
+
+  /// - Parameter connect: makes a connection to where a shard is.
+  package init(_ name: QueueName, connect: @escaping @Sendable (QueueName) -> RedisConnection) {
+    self.name = name
+    self.connect = connect
+  }
+
+  /// The first shard, which has the queue's name and knows how many there are.
+  package var first: MessageQueue { shard(0) }
+
+  /// - Parameter number: from 0.
+  package func shard(_ number: Int) -> MessageQueue {
+    opened.withLock { opened in
+      if let shard = opened[number] { return shard }
+      let name = name.shard(number)
+      let shard = MessageQueue(name, on: connect(name), shard: number)
+      opened[number] = shard
+      return shard
+    }
+  }
+
+  /// All of them, those that are only to be emptied yet or not filled yet included.
+  package func shards() async throws(RedisError) -> [MessageQueue] {
+    (0..<(try await first.shardNumbers().all)).map { shard($0) }
+  }
+
+  /// Stops all claims from this queue, by every worker, until ``resume()``. Pushing goes on.
+  ///
+  /// - Throws: what the first shard said that could not be paused; all others are.
+  package func pause() async throws(RedisError) {
+    try await onEachShard { shard throws(RedisError) in try await shard.pause() }
+  }
+
+  /// Lets workers claim again. They find out within their wake time-out.
+  ///
+  /// - Throws: as ``pause()``.
+  package func resume() async throws(RedisError) {
+    try await onEachShard { shard throws(RedisError) in try await shard.resume() }
+  }
+
+  /// One whose server is gone must not keep the others from what is to be done.
+  private func onEachShard(_ body: (MessageQueue) async throws(RedisError) -> Void) async throws(RedisError) {
+    var failure: RedisError?
+    for shard in try await shards() {
+      do throws(RedisError) { try await body(shard) } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Closes all connections. The next calls make new ones.
+  package func close() async {
+    for shard in opened.withLock({ Array($0.values) }) { await shard.connection.close() }
+  }
+
+  /// Over how many shards to push, after one of them has refused a push.
+  ///
+  /// - Parameters:
+  ///   - shard: which one refused.
+  ///   - found: what it said.
+  ///   - known: what the push was spread over.
+  package func spread(afterRefusalBy shard: Int, _ found: Spread, of known: Spread) async throws(RedisError) -> Spread {
+    // Who made the change was interrupted, or has not come to this shard yet, or its Redis went back to an earlier state.
+    if found < known { return try await self.shard(shard).raise(known) }
+    return shard == 0 ? found : try await first.raise(found)
+  }
+}
+
+extension QueueName {
+  /// The name of a shard: the queue's own for the first one, as in `sms`, `sms.1`, `sms.2`.
+  package func shard(_ number: Int) -> QueueName {
+    number == 0 ? self : QueueName(unchecked: "\(description).\(number)")
+  }
+
+  /// The queue and the number, where the name could be of one of its shards, but for the first one.
+  package var asShard: (queue: QueueName, number: Int)? {
+    guard let dot = description.lastIndex(of: "."), let queue = QueueName(String(description[..<dot])) else {
+      return nil
+    }
+    let digits = description[description.index(after: dot)...]
+    guard let number = Int(digits), String(number) == digits, (1..<Spread.mostShards).contains(number) else {
+      return nil
+    }
+    return (queue, number)
+  }
+}
