@@ -52,6 +52,7 @@ extension QueueLoop {
       logger.warning("dead", metadata: fields)
     case .arrived(let count):
       logger.debug("claimed", metadata: ["queue": "\(queue)", "messages": "\(count)"])
+    case .shards: break
     case .unsafe(let finding):
       logger.warning(
         "redis-unsafe",
@@ -67,7 +68,7 @@ extension QueueLoop {
 
   /// With the queue's name where there are several, each with connections of its own.
   private func fields(_ fields: Logger.Metadata) -> Logger.Metadata {
-    common.inboxes.count == 1 ? fields : fields.merging(["queue": "\(name)"]) { $1 }
+    common.loops.count == 1 ? fields : fields.merging(["queue": "\(name)"]) { $1 }
   }
 
   // MARK: Dead letters

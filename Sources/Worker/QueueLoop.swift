@@ -9,43 +9,36 @@ import Synchronization
 actor QueueLoop {
   /// What it has in common with the loops of the worker's other queues.
   final class Common: Sendable {
+    let redis: RedisEndpoint
     let options: WorkerOptions
     let handler: any MessageHandler
     let logger: Logger
     let output: (any LogOutput)?
     let dispatcher: Dispatcher
-    let hands: Mutex<Hands>
-    /// Each queue's, by priority.
-    let inboxes: [Inbox]
-    /// Ends all waits in Redis, and those that come after.
-    let interruptWaits: @Sendable () -> Void
+    let loops: Loops
 
     init(
-      queues: Int,
-      inboxes: [Inbox],
-      interruptWaits: @escaping @Sendable () -> Void,
+      redis: RedisEndpoint,
       handler: any MessageHandler,
       options: WorkerOptions,
       logger: Logger,
       output: (any LogOutput)?
     ) {
+      self.redis = redis
       self.options = options
       self.handler = handler
       self.logger = logger
       self.output = output
-      self.inboxes = inboxes
-      self.interruptWaits = interruptWaits
-      hands = Mutex(Hands(concurrency: options.concurrency, queues: queues))
-      dispatcher = Dispatcher(handler: handler, options: options, logger: logger) {
-        for inbox in inboxes { inbox.wake() }
-      }
+      let loops = Loops(concurrency: options.concurrency)
+      self.loops = loops
+      dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { loops.wakeAll() }
     }
   }
 
   let common: Common
   let name: QueueName
-  /// Its place among the worker's queues.
-  private let index: Int
+  /// Its place in the worker's hands.
+  let place: Int
   private let signal: LoopSignal
   private let inbox: Inbox
   private let connections: QueueConnections
@@ -53,26 +46,36 @@ actor QueueLoop {
   private var state: QueueState
   private var lease = LeaseClock()
   private var leaseNumber = 0
+  private var changedShards: @Sendable (Int) -> Void = { _ in }
   private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { connections.commands.unownedExecutor }
 
-  init(_ name: QueueName, at index: Int, connections: QueueConnections, signal: LoopSignal, common: Common) {
+  /// - Parameters:
+  ///   - name: of a queue, or of one of its shards.
+  ///   - rank: the queue's priority; 0 is the most urgent.
+  init(_ name: QueueName, rank: Int, common: Common) {
     self.name = name
-    self.index = index
-    self.connections = connections
-    self.signal = signal
     self.common = common
-    inbox = common.inboxes[index]
-    state = QueueState(at: index, options: common.options)
+    signal = LoopSignal()
+    inbox = Inbox(wakes: signal)
+    connections = QueueConnections(name, to: common.redis, lease: common.options.lease)
+    place = common.loops.add(rank: rank, inbox, waits: connections.waits)
+    state = QueueState(at: place, options: common.options)
   }
 
   /// Works until the state says that it is over.
   ///
-  /// - Parameter told: what the worker was told from outside.
+  /// - Parameters:
+  ///   - told: what the worker was told from outside.
+  ///   - changedShards: called with how many shards of the queue are to be served, as that changes.
   /// - Returns: how many messages were left undone.
-  func run(_ told: @Sendable () -> WorkerControl.Phase) async -> Int {
-    await withTaskExecutorPreference(connections.commands.taskExecutor) {
+  func run(
+    _ told: @Sendable () -> WorkerControl.Phase,
+    changedShards: @escaping @Sendable (Int) -> Void = { _ in }
+  ) async -> Int {
+    self.changedShards = changedShards
+    return await withTaskExecutorPreference(connections.commands.taskExecutor) {
       while true {
         let action = decide(told())
         if case .end(let unfinished) = action {
@@ -93,17 +96,17 @@ actor QueueLoop {
       gateway: common.dispatcher.watch.room(),
       hasPlenty: common.dispatcher.hasPlenty
     )
-    let (action, toTell) = common.hands.withLock { hands in
+    let (action, toTell) = common.loops.withLock { loops in
       // Within the lock: what another queue's loop counts as out of hand, this one has, or is woken for.
       let (finished, uncounted, events) = inbox.take()
-      hands.finished(uncounted, index)
+      loops.hands.finished(uncounted, place)
       // Another queue's loop may be stuck, and not know yet that it has room to give.
-      for (other, inbox) in common.inboxes.enumerated() where other != index {
-        hands.finished(inbox.takeUncounted(), other)
+      for other in loops.inboxes.indices where other != place {
+        loops.hands.finished(loops.inboxes[other].takeUncounted(), other)
       }
-      if !finished.isEmpty { state.got(.finished(finished), now: conditions.now, &hands) }
-      for event in events { state.got(event, now: conditions.now, &hands) }
-      return (state.next(conditions, &hands), hands.takeToTell())
+      if !finished.isEmpty { state.got(.finished(finished), now: conditions.now, &loops.hands) }
+      for event in events { state.got(event, now: conditions.now, &loops.hands) }
+      return (state.next(conditions, &loops.hands), loops.takeToTell())
     }
     spread(toTell)
     return action
@@ -111,9 +114,9 @@ actor QueueLoop {
 
   private func note(_ event: QueueState.Event) {
     let now = ContinuousClock.now
-    let toTell = common.hands.withLock { hands in
-      state.got(event, now: now, &hands)
-      return hands.takeToTell()
+    let toTell = common.loops.withLock { loops in
+      state.got(event, now: now, &loops.hands)
+      return loops.takeToTell()
     }
     switch event {
     case .joined, .renewed: showLease()
@@ -123,13 +126,17 @@ actor QueueLoop {
   }
 
   /// Says what is to be said, and wakes those who are to look again.
-  private func spread(_ toTell: [Int]) {
+  private func spread(_ toTell: [Inbox]) {
     for note in state.takeNotes() {
       log(note)
+      switch note {
       // The loops of the other queues may be blocked in waits, and are to end as well.
-      if case .superseded = note { common.interruptWaits() }
+      case .superseded: common.loops.interruptWaits()
+      case .shards(let number): changedShards(number)
+      default: break
+      }
     }
-    for other in toTell { common.inboxes[other].wake() }
+    for inbox in toTell { inbox.wake() }
   }
 
   /// Shows the lease to the handlers.

@@ -204,6 +204,8 @@ extension QueueState {
     /// A message that is buried without having been handled.
     case buried(ClaimedMessage, reason: String, code: String?)
     case arrived(Int)
+    /// So many shards of the queue are to be served from now on.
+    case shards(Int)
     case unsafe(Finding)
     case redisLost(RedisError)
     case redisBack(after: Duration)

@@ -59,7 +59,7 @@ extension QueueState {
 
   /// How many messages of this queue there is room for.
   func claimLimit(_ conditions: Conditions, _ hands: Hands) -> Int {
-    guard hands.stop.phase == .running, !hasClaimBehindBell else { return 0 }
+    guard hands.stop.phase == .running, !hands.isRetired(queue), !hasClaimBehindBell else { return 0 }
     // A suspect is next, and is only claimed by an empty hand.
     if claims.isBlocked && !hands.isEmpty(besides: queue, now: conditions.now) { return 0 }
     // While outcomes are refused, there must not be more and more of them.

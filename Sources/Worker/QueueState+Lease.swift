@@ -21,6 +21,8 @@ extension QueueState {
     private(set) var renewedAt: Instant?
     /// Before this, no other life counts as expired: see ``QueueState/renewed(_:now:_:)``.
     private(set) var takeOverAt: Instant?
+    /// How many shards of the queue are to be served, as of the last renewal that knew it.
+    fileprivate var shards = 1
     /// Redis was asked to strike this life off.
     var hasAskedToLeave = false
     /// Claims that stand in the way of that.
@@ -71,8 +73,8 @@ extension QueueState {
   /// Which of this queue's lives the lease is of, counted from 0.
   package var lifeNumber: Int { lease.number }
 
-  /// A worker that goes takes on nothing new.
-  func mayRegister(_ hands: Hands) -> Bool { hands.stop.phase < .draining }
+  /// Who goes takes on nothing new.
+  func mayRegister(_ hands: Hands) -> Bool { !isLeaving(hands) }
 
   /// Registers this life, or renews its lease when a third of it is over.
   mutating func keepLease(_ conditions: Conditions, _ hands: Hands) -> Action? {
@@ -98,6 +100,10 @@ extension QueueState {
   }
 
   mutating func renewed(_ answer: RenewAnswer, now: Instant, _ hands: inout Hands) {
+    if let shards = answer.shards, shards != lease.shards {
+      lease.shards = shards
+      say(.shards(shards))
+    }
     let newer = answer.others.subtracting(lease.olderLives).first
     if answer.isRenewed {
       noteRenewal(now)

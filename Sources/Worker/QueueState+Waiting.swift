@@ -55,7 +55,8 @@ extension QueueState {
 
   /// Not with full hands: wake tokens are for idle workers.
   private func mayWait(_ conditions: Conditions, _ hands: Hands) -> Bool {
-    hands.stop.phase == .running && hands.hasFreeHand && conditions.gateway.most > 0 && lease.isRegistered
+    hands.stop.phase == .running && !hands.isRetired(queue) && hands.hasFreeHand && conditions.gateway.most > 0
+      && lease.isRegistered
       && waiting.current == nil && !claims.mayHaveMessages && claims.unanswered == nil
       && (waiting.notBefore.map { conditions.now >= $0 } ?? true)
   }

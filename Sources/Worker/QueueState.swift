@@ -23,7 +23,7 @@ package struct QueueState: Sendable {
     case lease, safety, turn, recovery, comparison, wait, dropping, counting
   }
 
-  /// The queue's place among the worker's, by priority; 0 is the most urgent.
+  /// The queue's place in the worker's hands.
   let queue: Int
   let options: WorkerOptions
 
@@ -139,9 +139,12 @@ package struct QueueState: Sendable {
 
   // MARK: The end
 
+  /// Whether this queue takes on nothing new, and ends: with the worker, or because it is a shard that is to be no more.
+  func isLeaving(_ hands: Hands) -> Bool { hands.stop.phase >= .draining || hands.isRetired(queue) }
+
   /// How it ends, if it is time.
   private mutating func end(_ conditions: Conditions, _ hands: Hands) -> Action? {
-    guard hands.stop.phase >= .draining else { return nil }
+    guard isLeaving(hands) else { return nil }
     guard !isOpen(hands) || hands.stop.isOver(conditions.now) else { return nil }
     if lease.isRegistered && !trouble.isAway && !lease.hasAskedToLeave {
       lease.hasAskedToLeave = true

@@ -5,8 +5,8 @@ import RedisClient
 
 /// Claims messages, has each handled, and settles what becomes of it.
 ///
-/// For each of its queues it has a loop with connections of its own, so that a queue whose Redis is slow or gone holds up no
-/// other. What a loop does next is decided by a value, ``QueueState``, and by what the queues share, ``Hands``:
+/// For each of its queues, and each shard of them, it has a loop with connections of its own, so that one whose Redis is slow or
+/// gone holds up no other. What a loop does next is decided by a value, ``QueueState``, and by what the queues share, ``Hands``:
 ///
 ///     QueueLoop ──start──► Dispatcher ──► handlers ──outcome──► Inbox ──wakes──► QueueLoop
 ///        │  ▲
@@ -25,7 +25,7 @@ package final class Worker: Sendable {
 
   package let control: WorkerControl
   private let common: QueueLoop.Common
-  private let loops: [QueueLoop]
+  private let services: [QueueService]
   private let startFields: Logger.Metadata
 
   /// - Parameters:
@@ -39,27 +39,21 @@ package final class Worker: Sendable {
     logger: Logger,
     output: (any LogOutput)? = nil
   ) {
-    let signals = queues.map { _ in LoopSignal() }
-    let connections = queues.map { QueueConnections($0, to: redis, lease: options.lease) }
-    let waits = connections.flatMap(\.waits)
-    let interruptWaits = { @Sendable in for wait in waits { wait.interrupt() } }
     let common = QueueLoop.Common(
-      queues: queues.count,
-      inboxes: signals.map(Inbox.init(wakes:)),
-      interruptWaits: interruptWaits,
+      redis: redis,
       handler: handler,
       options: options,
       logger: logger,
       output: output
     )
     self.common = common
-    loops = queues.indices.map {
-      QueueLoop(queues[$0], at: $0, connections: connections[$0], signal: signals[$0], common: common)
+    services = queues.enumerated().map { rank, name in
+      QueueService(name, rank: rank, given: Set(queues), common: common)
     }
-    control = WorkerControl {
+    control = WorkerControl { [loops = common.loops] in
       // A loop may be blocked in a wait, which is to end now.
-      interruptWaits()
-      for signal in signals { signal.wake() }
+      loops.interruptWaits()
+      loops.wakeAll()
     }
     startFields = [
       "worker": "\(options.name)",
@@ -74,7 +68,7 @@ package final class Worker: Sendable {
   package func run() async -> End {
     common.logger.notice("started", metadata: startFields.merging(common.handler.startFields) { $1 })
     let unfinished = await withTaskGroup { group in
-      for loop in loops { group.addTask { [control] in await loop.run { control.phase } } }
+      for service in services { group.addTask { [control] in await service.run { control.phase } } }
       return await group.reduce(0, +)
     }
     // Nobody waits for them: a handler that does not heed its cancellation must not hold up the end.
@@ -85,7 +79,7 @@ package final class Worker: Sendable {
     } else {
       common.logger.warning("stopped", metadata: ["unfinished": "\(unfinished)"])
     }
-    if let successor = common.hands.withLock(\.stop.successor) {
+    if let successor = common.loops.withLock(\.hands.stop.successor) {
       return .superseded(by: successor, unfinished: unfinished)
     }
     return unfinished == 0 ? .clean : .unfinished(unfinished)

@@ -54,6 +54,7 @@ struct HelpTests {
     "dead remove": ["redis", "queue", "reason", "older-than", "newer-than", "all", "limit", "yes", "json"],
     "pause": ["redis", "queue"],
     "resume": ["redis", "queue"],
+    "shards": ["redis", "queue", "wait", "json"],
   ]
 
   @Test("--help of a subcommand explains each of its options, even if a variable is broken", arguments: options.keys)

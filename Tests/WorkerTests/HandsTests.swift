@@ -91,4 +91,80 @@ import Testing
     hands.started(1, isSuspect: false, 0)
     #expect(hands.mostBehindBell == 0)
   }
+
+  // MARK: Shards of one queue
+
+  @Test("Queues of one rank share the room among those that have messages, each its part")
+  func equals() {
+    var hands = Hands(concurrency: 10, ranks: [0, 1, 1, 1, 2])
+    #expect((0..<5).map { hands.room($0, now: now) } == [10, 10, 10, 10, 10])
+    for queue in 1...3 { hands.update(queue, standing { $0.isWanting = true }, now: now) }
+    // Whoever asks first leaves something for the others, and takes no more than its part.
+    #expect((0..<5).map { hands.room($0, now: now) } == [10, 4, 4, 4, 0])
+    hands.started(4, isSuspect: false, 1)
+    #expect((1...3).map { hands.room($0, now: now) } == [0, 4, 4])
+    hands.started(4, isSuspect: false, 2)
+    #expect((1...3).map { hands.room($0, now: now) } == [0, 0, 2])
+    // One that has no more messages leaves its part to the others.
+    hands.update(3, standing { _ in }, now: now)
+    #expect((1...2).map { hands.room($0, now: now) } == [1, 1])
+    hands.update(2, standing { _ in }, now: now)
+    #expect(hands.room(1, now: now) == 2)
+  }
+
+  @Test("With a concurrency of 1, queues of one rank have their turns in a circle", arguments: [2, 3, 8])
+  func circle(count: Int) {
+    var hands = Hands(concurrency: 1, ranks: Array(repeating: 0, count: count))
+    var turns: [Int] = []
+    for queue in 0..<count { hands.update(queue, standing { ($0.isWanting, $0.isTold) = (true, true) }, now: now) }
+    for _ in 0..<3 * count {
+      // The one that has just finished looks first, each time.
+      let order = [turns.last].compactMap(\.self) + (0..<count)
+      guard let queue = order.first(where: { hands.room($0, now: now) > 0 }) else { break }
+      turns.append(queue)
+      hands.update(queue, standing { $0.reserved = 1 }, now: now)
+      #expect((0..<count).allSatisfy { $0 == queue || hands.room($0, now: now) == 0 })
+      hands.started(1, isSuspect: false, queue)
+      hands.update(queue, standing { ($0.isWanting, $0.isTold) = (true, true) }, now: now)
+      hands.finished(1, queue)
+      // All others are told: one of them may be next.
+      #expect(Set(hands.takeToTell()).isSuperset(of: Set(0..<count).subtracting([queue])))
+    }
+    #expect(turns.count == 3 * count)
+    #expect(Set(turns[..<count]).count == count && turns[count...].elementsEqual(turns[..<(2 * count)]))
+  }
+
+  @Test("A shard whose server does not answer takes no part from the others for longer than an answer takes")
+  func lateEqual() {
+    var hands = Hands(concurrency: 4, ranks: [0, 0])
+    let late = now + Hands.patience
+    hands.update(1, standing { ($0.isWanting, $0.lateAt) = (true, late) }, now: now)
+    #expect(hands.room(0, now: now) == 2 && hands.room(0, now: late) == 4)
+  }
+
+  @Test("A suspect in one shard gets an empty hand from the others at once")
+  func suspectEqual() {
+    var hands = Hands(concurrency: 4, ranks: [0, 0, 1])
+    hands.started(1, isSuspect: false, 0)
+    hands.update(1, standing { ($0.isBlocked, $0.isWanting) = (true, true) }, now: now)
+    #expect((0..<3).map { hands.room($0, now: now) } == [0, 0, 0])
+    hands.finished(1, 0)
+    #expect(hands.room(1, now: now) > 0)
+  }
+
+  @Test("Places of shards that have ended are given to those that come")
+  func places() {
+    var hands = Hands(concurrency: 4, ranks: [0])
+    #expect(hands.mostBehindBell == 4)
+    #expect([hands.open(rank: 0), hands.open(rank: 0)] == [1, 2])
+    #expect(hands.mostBehindBell == 0)
+    hands.started(1, isSuspect: false, 2)
+    hands.retire(2)
+    hands.close(2, now: now)
+    // A message is in hand: the place is not free yet.
+    #expect(hands.open(rank: 1) == 3)
+    hands.finished(1, 2)
+    hands.close(2, now: now)
+    #expect(hands.open(rank: 0) == 2 && !hands.isRetired(2))
+  }
 }

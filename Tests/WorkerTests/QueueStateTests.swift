@@ -249,4 +249,46 @@ import Testing
     #expect(lost == [0])
     try bench.next { if case .beginLife = $0 { true } else { nil } }
   }
+
+  // MARK: Shards
+
+  @Test("A renewal that tells of another number of shards is said once")
+  func shards() throws {
+    var bench = Bench()
+    try bench.begin()
+    _ = bench.state.takeNotes()
+    var said: [Int] = []
+    for shards in [1, 8, 8, nil, 8, 3] as [Int?] {
+      bench.now += bench.state.options.lease / 3
+      try bench.next { if case .renew = $0 { true } else { nil } }
+      bench.got(.renewed(RenewAnswer(isRenewed: true, shards: shards)))
+      for case .shards(let number) in bench.state.takeNotes() { said.append(number) }
+    }
+    #expect(said == [8, 3])
+  }
+
+  @Test(
+    "A shard that is to be no more claims nothing, finishes what it has in hand, and leaves, though the worker goes on"
+  )
+  func retired() throws {
+    var bench = Bench()
+    try bench.begin(claiming: 2)
+    bench.hands.retire(0)
+    for _ in 0..<3 {
+      switch bench.next() {
+      case .turn(let turn):
+        #expect(turn.request.limit == 0)
+        bench.got(.turned(bench.answer(to: turn)))
+      case .rest: break
+      default: throw Unexpected.action
+      }
+    }
+    bench.finish(0, 1)
+    guard case .turn(let turn) = bench.next() else { throw Unexpected.action }
+    #expect(turn.settling.count == 2 && turn.request.limit == 0)
+    bench.got(.turned(bench.answer(to: turn)))
+    guard case .leave = bench.next() else { throw Unexpected.action }
+    bench.got(.left(0))
+    guard case .end(unfinished: 0) = bench.next() else { throw Unexpected.action }
+  }
 }

@@ -25,6 +25,7 @@ extension CommandTree {
     smsq dead remove --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes --json
     smsq pause --redis= --queue=
     smsq resume --redis= --queue=
+    smsq shards --redis= --queue= --wait= --json
     smsq doctor --redis= --queue=... --supervisor-config= --drain= --replicas= --worker= --within= --json
     smsq cron --database= --processes= --limit= --max-runtime= --every= --timeout= --lease= --max-attempts= \
     --max-crashes= --backoff-base= --backoff-max= --redis= --default-country-code= --max-segments= --gateway= \
