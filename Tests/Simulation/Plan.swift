@@ -55,6 +55,8 @@ package struct Plan: Sendable {
 
   package var seed: UInt64
   package var queues: Int
+  /// They are shards of one queue: none of them goes before the others.
+  package var areShards = false
   package var workers: Int
   package var options: WorkerOptions
   /// A message takes up to so long at its gateway.
@@ -128,5 +130,6 @@ package struct Plan: Sendable {
       steps.append((Time.random(in: 0...calmAt, using: &random), step))
     }
     steps.sort { $0.at < $1.at }
+    areShards = queues > 1 && oneOf(2)
   }
 }

@@ -13,7 +13,7 @@ extension World {
       index: index,
       name: name,
       process: "h.\(processes).0",
-      queues: plan.queues,
+      ranks: (0..<plan.queues).map { plan.areShards ? 0 : $0 },
       options: options
     )
     workers.append(worker)

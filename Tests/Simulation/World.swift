@@ -59,12 +59,13 @@ package final class World {
     /// What comes for it while it is stopped.
     var delayed: [Happening] = []
 
-    init(index: Int, name: String, process: String, queues: Int, options: WorkerOptions) {
+    /// - Parameter ranks: see ``Hands/open(rank:)``; one a queue.
+    init(index: Int, name: String, process: String, ranks: [Int], options: WorkerOptions) {
       self.index = index
       self.name = name
       self.process = process
-      hands = Hands(concurrency: options.concurrency, queues: queues)
-      loops = (0..<queues).map { Loop(QueueState(at: $0, options: options)) }
+      hands = Hands(concurrency: options.concurrency, ranks: ranks)
+      loops = ranks.indices.map { Loop(QueueState(at: $0, options: options)) }
     }
   }
 

@@ -22,6 +22,22 @@ import Testing
     #expect(histories[0] == histories[1])
   }
 
+  @Test("Shards of one queue are served evenly, whatever may be in hand", arguments: [1, 2, 7])
+  func shards(concurrency: Int) {
+    var plan = Plan(seed: 1)
+    (plan.queues, plan.areShards, plan.workers, plan.losing, plan.failing, plan.slowest) = (3, true, 1, 0, 0, 20_000)
+    plan.options.concurrency = concurrency
+    plan.options.lease = .seconds(10)
+    plan.calmAt = Plan.second(20)
+    plan.steps = (0..<3).map { (Plan.second(1), .push(queue: $0, count: 60, .ours)) }
+    let world = World(plan)
+    // Half of them have been sent then: one takes 10 ms.
+    #expect(world.run(until: Plan.second(1 + 0.9 / Double(concurrency))) == nil)
+    let sent = (0..<3).map { world.sent(ofQueue: $0) }
+    #expect(sent.allSatisfy { (20..<45).contains($0) }, "\(sent)")
+    #expect(world.run() == nil)
+  }
+
   @Test("A queue whose Redis is gone does not hold up another, though its messages fill the worker's hands")
   func otherQueue() {
     var plan = Plan(seed: 1)
