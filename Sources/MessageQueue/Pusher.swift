@@ -44,7 +44,7 @@ package struct Pusher: Sendable {
     turn()
   }
 
-  /// Queues one message.
+  /// Queues one message. One without an id goes to another shard where the first one's server is gone.
   ///
   /// - Parameter maxWaiting: the most messages that may wait in the whole queue, 0 for no bound. Each shard takes its part.
   /// - Returns: what came of it, and the shard.
@@ -54,9 +54,14 @@ package struct Pusher: Sendable {
     maxWaiting: Int = 0,
     rememberIDs: Duration
   ) async throws(RedisError) -> (result: EnqueueResult, shard: MessageQueue) {
-    for _ in 0..<Self.mostTries {
+    var dead = 0
+    for _ in 0..<Self.mostTries + Spread.mostShards {
       let number = shard(for: message.callerID)
       let (shard, known) = (queue.shard(number), spread)
+      if message.callerID == nil, try await !isThere(shard, isLast: dead + 1 >= known.shards) {
+        dead += 1
+        continue
+      }
       let result = try await shard.enqueue(
         [message],
         maxWaiting: known.part(of: maxWaiting),
@@ -67,6 +72,21 @@ package struct Pusher: Sendable {
       try await learn(found, from: number, of: known)
     }
     throw Self.unsettled(queue.name)
+  }
+
+  /// Whether a shard can be pushed to. Asked before anything is sent to it: of a push whose answer is lost nobody knows whether it
+  /// was carried out.
+  ///
+  /// - Parameter isLast: no other is left to go to.
+  private func isThere(_ shard: MessageQueue, isLast: Bool) async throws(RedisError) -> Bool {
+    if shard.shard == 0 { return true }
+    do throws(RedisError) {
+      _ = try await shard.now()
+      return true
+    } catch {
+      if isLast || error.treatment != .reconnect && error.treatment != .wait { throw error }
+      return false
+    }
   }
 
   /// Queues messages, those of one shard all or none.

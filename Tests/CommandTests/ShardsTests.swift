@@ -80,6 +80,28 @@ struct ShardsTests {
     #expect(dead.code == 75 && dead.note.contains("smsq dead retry --queue \(name).1"), "\(dead)")
   }
 
+  @Test("A change that is killed on its way harms nobody, is shown, and goes on when it is repeated")
+  func killed() async throws {
+    let bench = try await sharded(3)
+    let (name, url) = (bench.queue.name.description, bench.server.url)
+    _ = try await bench.queue.redis.run(.init("LPUSH", "\(name).2", line(0)))
+    let change = try ChildProcess(Smsq.path, ["shards", "--redis", url, "--queue", name, "1"])
+    try await eventually("it waits") { change.stderr.contains("waiting for the last shards") }
+    change.send(SIGKILL)
+    _ = try await change.end()
+    #expect(try await bench.smsq("shards").output.contains("workers serve 3 shards, pushes are spread over 1"))
+    // Whoever pushes and works goes by what was reached.
+    #expect(try await bench.smsq(["push"] + Bench.message).code == 0)
+    #expect(try await lengths(bench, 3) == [1, 0, 1])
+    let worker = try bench.worker("--lease", "1s")
+    let again = try await bench.smsq("shards", "1")
+    #expect(again.code == 0 && again.output.contains("has 1 shard"), "\(again)")
+    try await worker.logs("shard-stopped", times: 2)
+    #expect(try await lengths(bench, 3) == [0, 0, 0])
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+  }
+
   @Test("Redis that is not there: 69")
   func noRedis() async throws {
     let result = try await Smsq.run(["shards", "--redis", "unix:///nowhere/redis.sock", "2"])
@@ -108,6 +130,53 @@ struct ShardsTests {
     let spread = try await bench.queue.sharded.first.shardNumbers().spread
     let expected = (0..<3).map { shard in 1_000 + (0..<1_200).count { spread.shard(of: "m\($0)") == shard } }
     #expect(try await lengths(bench, 3) == expected)
+  }
+
+  @Test(
+    "The number changes in the middle of a file: each line is in once, and what comes after goes by the new one",
+    arguments: [false, true]
+  )
+  func changesMidFile(haveIDs: Bool) async throws {
+    let bench = try await Bench()
+    let push = try ChildProcess(
+      Smsq.path,
+      [
+        "push", "--redis", bench.server.url, "--queue", bench.queue.name.description, "--file", "-", "--format",
+        "jsonl",
+      ],
+      input: .open
+    )
+    // Of 8,000 lines the first half is sent when the second is read.
+    var (written, known) = (0, [0])
+    func write(_ count: Int) throws {
+      try push.write((written..<written + count).map { line($0, id: haveIDs) + "\n" }.joined())
+      written += count
+    }
+    try write(8_000)
+    for number in [3, 6] {
+      let goal = known.reduce(0, +) + 4_000
+      try await eventually("the first ones are in") { try await lengths(bench, 6).reduce(0, +) >= goal }
+      #expect(try await bench.smsq("shards", "\(number)").code == 0)
+      known = try await lengths(bench, 6)
+      try write(8_000)
+    }
+    try push.closeInput()
+    let result = try await push.end()
+    #expect(result.code == 0 && result.output == "24000 messages queued", "\(result)")
+    let spread = try await bench.queue.sharded.first.shardNumbers().spread
+    var texts: [Int] = []
+    for shard in 0..<6 {
+      let own = try await bench.queue.sharded.shard(shard).peek(30_000).map { element in
+        Int((try String(decoding: element.payload, as: UTF8.self).json["text"] as? String ?? "").dropFirst()) ?? -1
+      }
+      // All behind those that were in when the number changed.
+      let last = own.dropFirst(known[shard])
+      #expect(Array(last) == last.sorted())
+      if haveIDs { #expect(last.allSatisfy { spread.shard(of: "m\($0)") == shard }) }
+      #expect(last.count > 1_000)
+      texts += own
+    }
+    #expect(texts.sorted() == Array(0..<24_000))
   }
 
   @Test("A single push says which shard it is in, and its id is accepted once")

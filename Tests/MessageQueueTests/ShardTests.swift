@@ -217,6 +217,28 @@ struct ShardTests {
     #expect(try await queue.first.shardNumbers() == ShardNumbers(served: 3, spread: pusher.spread))
   }
 
+  @Test("A message without an id goes to another shard where one's server is gone; one with an id says so")
+  func deadShard() async throws {
+    let (test, queue) = try await sharded(4)
+    let nowhere = try RedisEndpoint("unix:///nowhere/redis.sock")
+    let server = try await RedisServer.shared()
+    let half = ShardedQueue(test.name) { name in
+      name == test.name || name == test.name.shard(2)
+        ? server.connection() : RedisConnection(to: nowhere, options: .init(name: "test"))
+    }
+    var pusher = Pusher(to: half)
+    for number in 0..<20 {
+      let (result, _) = try await pusher.enqueue(OutgoingMessage(payload: bytes("\(number)")), rememberIDs: .zero)
+      guard case .queued(1, _, _) = result else { throw NeverHappened(description: "\(result)") }
+    }
+    #expect(try await waiting(queue).map(\.count).reduce(0, +) == 20)
+    let id = try #require((0..<100).map { "m\($0)" }.first { pusher.spread.shard(of: $0) == 1 })
+    let error = await #expect(throws: RedisError.self) {
+      _ = try await pusher.enqueue(OutgoingMessage(payload: bytes(id), callerID: id), rememberIDs: .seconds(60))
+    }
+    #expect(error?.cause == .unreachable)
+  }
+
   @Test("Shards that never agree are an error, and nothing is queued")
   func never() async throws {
     let test = TestQueue(on: try await .shared())

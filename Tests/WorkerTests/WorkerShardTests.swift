@@ -1,4 +1,5 @@
 import MessageQueue
+import RedisClient
 import Synchronization
 import TestSupport
 import Testing
@@ -34,7 +35,7 @@ import Testing
     #expect(worker.log.values("shard-started", "shard") == (1..<5).map { "\(queue.name).\($0)" })
     try await push((0..<50).map { "b\($0)" }, to: queue)
     // Whoever pushes to a shard by its name, as any program can, is served as well.
-    _ = try await test.redis.run(.init("LPUSH", "\(queue.name.shard(4))", "plain"))
+    _ = try await test.redis.run(RedisCommand("LPUSH", "\(queue.name.shard(4))", "plain"))
     try await eventually("all of them are served") { handler.handled.count == 71 }
     _ = try await Resharding(queue, to: 1).run()
     try await eventually("the others are left") { worker.log.count("shard-stopped") == 4 }
@@ -146,5 +147,81 @@ import Testing
     worker.control.stop()
     #expect(await end.value == .clean)
     #expect(log.count("superseded") == 0)
+  }
+
+  /// A queue of so many shards with so many messages in each.
+  private func filled(_ shards: Int, _ count: Int) async throws -> (TestQueue, ShardedQueue) {
+    let test = TestQueue(on: try await .shared())
+    let queue = test.sharded
+    _ = try await Resharding(queue, to: shards).run()
+    let spread = try await queue.first.shardNumbers().spread
+    for shard in 0..<shards {
+      let messages = (0..<count).map { OutgoingMessage(payload: [UInt8]("\(shard):\($0)".utf8)) }
+      _ = try await queue.shard(shard).enqueue(messages, spread: spread)
+    }
+    return (test, queue)
+  }
+
+  @Test("A stop gives back what is in hand of each shard, each to its own")
+  func givesBack() async throws {
+    let (test, queue) = try await filled(3, 2)
+    let handler = TestHandler { _ in
+      try? await Task.sleep(for: .seconds(600))
+      return .unfinished
+    }
+    let worker = RunningWorker([test], on: try await .shared(), handler) { $0.drain = .zero }
+    try await eventually("all are in hand") { handler.handled.count == 6 }
+    #expect(await worker.stop() == .unfinished(6))
+    for shard in 0..<3 {
+      #expect(
+        try await queue.shard(shard).peek(9).map { String(decoding: $0.payload, as: UTF8.self) } == [
+          "\(shard):0", "\(shard):1",
+        ]
+      )
+      #expect(try await queue.shard(shard).inspect().workers.isEmpty)
+    }
+    #expect(worker.log.count("draining") == 1)
+  }
+
+  @Test("A newer worker with the same name takes over in all shards, and the older one ends")
+  func superseded() async throws {
+    let (test, queue) = try await filled(3, 0)
+    let older = RunningWorker([test], on: try await .shared(), TestHandler(), name: "same") { $0.lease = .seconds(1) }
+    try await eventually("it serves all shards") { older.log.count("shard-started") == 2 }
+    let handler = TestHandler()
+    let newer = RunningWorker([test], on: try await .shared(), handler, name: "same") { $0.lease = .seconds(1) }
+    guard case .superseded(_, unfinished: 0) = await older.end() else {
+      throw NeverHappened(description: "not superseded")
+    }
+    #expect(older.log.count("superseded") == 1)
+    try await push((0..<30).map { "\($0)" }, to: queue)
+    try await eventually("the newer one serves all") { handler.handled.count == 30 }
+    #expect(await newer.stop() == .clean)
+  }
+
+  @Test("A message that may be poison is alone in hand, whichever shard it is in")
+  func suspect() async throws {
+    let (test, queue) = try await filled(3, 20)
+    let history = MessageHistory(id: "x", crashes: 2)
+    var push = RedisCommand("RPUSH", "\(queue.name.shard(1))")
+    push.append(Element(history: history, payload: [UInt8]("suspect".utf8)).sealed)
+    _ = try await test.redis.run(push)
+    let inHand = Mutex((now: 0, most: 0, beside: 0))
+    let handler = TestHandler { message in
+      inHand.withLock {
+        $0.now += 1
+        if message.text == "suspect" { $0.beside = $0.now - 1 }
+      }
+      try? await Task.sleep(for: .milliseconds(5))
+      inHand.withLock {
+        if message.text == "suspect" { $0.beside = max($0.beside, $0.now - 1) }
+        $0.now -= 1
+      }
+      return .sent
+    }
+    let worker = RunningWorker([test], on: try await .shared(), handler) { $0.concurrency = 4 }
+    try await eventually("all is done") { handler.handled.count == 61 }
+    await worker.stop()
+    #expect(inHand.withLock(\.beside) == 0)
   }
 }
