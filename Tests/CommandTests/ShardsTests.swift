@@ -151,18 +151,18 @@ struct ShardsTests {
       try push.write((written..<written + count).map { line($0, id: haveIDs) + "\n" }.joined())
       written += count
     }
-    try write(8_000)
+    try write(9_000)
     for number in [3, 6] {
-      // Some wait in each lane until there are enough for a call.
+      // Some wait to be read, and some in each lane, until there are enough for a call.
       let goal = written - 5_000
       try await eventually("the first ones are in") { try await lengths(bench, 6).reduce(0, +) >= goal }
       #expect(try await bench.smsq("shards", "\(number)").code == 0)
       known = try await lengths(bench, 6)
-      try write(8_000)
+      try write(9_000)
     }
     try push.closeInput()
     let result = try await push.end()
-    #expect(result.code == 0 && result.output == "24000 messages queued", "\(result)")
+    #expect(result.code == 0 && result.output == "27000 messages queued", "\(result)")
     let spread = try await bench.queue.sharded.first.shardNumbers().spread
     var texts: [Int] = []
     for shard in 0..<6 {
@@ -176,7 +176,7 @@ struct ShardsTests {
       #expect(last.count > 1_000)
       texts += own
     }
-    #expect(texts.sorted() == Array(0..<24_000))
+    #expect(texts.sorted() == Array(0..<27_000))
   }
 
   @Test("A single push says which shard it is in, and its id is accepted once")
