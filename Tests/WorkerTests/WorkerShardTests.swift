@@ -42,9 +42,13 @@ import Testing
     for shard in 1..<5 { #expect(try await queue.shard(shard).inspect().workers.isEmpty) }
     try await push((0..<20).map { "c\($0)" }, to: queue)
     try await eventually("the last one is served") { handler.handled.count == 91 }
+    // And there again.
+    #expect(try await Resharding(queue, to: 3).run().late == [])
+    try await push((0..<20).map { "d\($0)" }, to: queue)
+    try await eventually("all are served again") { handler.handled.count == 111 }
     #expect(await worker.stop() == .clean)
     #expect(worker.log.fields("started")?["queues"] == "\(test.name)")
-    #expect(Set(handler.handled).count == 91)
+    #expect(Set(handler.handled).count == 111)
   }
 
   @Test("From one shard to six and back under load, each message is handled once, in order within its shard")
@@ -160,6 +164,21 @@ import Testing
       _ = try await queue.shard(shard).enqueue(messages, spread: spread)
     }
     return (test, queue)
+  }
+
+  @Test("A shard that is refused stops no other, and is served when it is mended")
+  func refused() async throws {
+    let (test, queue) = try await filled(3, 10)
+    let broken = queue.shard(1).keys.workers
+    _ = try await test.redis.run(RedisCommand("SET", broken, "x"))
+    let handler = TestHandler()
+    let worker = RunningWorker([test], on: try await .shared(), handler) { $0.lease = .seconds(1) }
+    try await eventually("the others are served") { handler.handled.count == 20 }
+    #expect(!handler.handled.contains { $0.hasPrefix("1:") })
+    #expect(worker.log.values("queue-error", "queue") == ["\(queue.name).1"])
+    _ = try await test.redis.run(RedisCommand("DEL", broken))
+    try await eventually("all are served") { handler.handled.count == 30 }
+    #expect(await worker.stop() == .clean)
   }
 
   @Test("A stop gives back what is in hand of each shard, each to its own")
