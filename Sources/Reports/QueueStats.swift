@@ -38,17 +38,31 @@ package struct QueueStats: Sendable, Encodable {
   package let shards: [QueueStats]?
 
   /// A queue as a whole.
-  package init(of queue: ShardedQueue) async throws(RedisError) {
+  ///
+  /// - Returns: what can be had of it, and which of its shards could not be asked.
+  /// - Throws: what the first shard said, without which nothing is known of the others.
+  package static func all(
+    of queue: ShardedQueue
+  ) async throws(RedisError) -> (stats: QueueStats, missing: [(shard: QueueName, error: RedisError)]) {
     let first = try await queue.first.inspect()
-    var snapshots = [first]
-    for shard in 1..<first.shards.all { snapshots.append(try await queue.shard(shard).inspect()) }
-    self.init(snapshots)
+    var (snapshots, missing): ([QueueSnapshot], [(shard: QueueName, error: RedisError)]) = ([first], [])
+    for number in 1..<first.shards.all {
+      let shard = queue.shard(number)
+      do throws(RedisError) {
+        snapshots.append(try await shard.inspect())
+      } catch {
+        missing.append((shard.name, error))
+      }
+    }
+    return (QueueStats(snapshots, isSharded: first.shards.all > 1), missing)
   }
 
-  package init(_ snapshot: QueueSnapshot) { self.init([snapshot]) }
+  package init(_ snapshot: QueueSnapshot) { self.init([snapshot], isSharded: false) }
 
-  /// - Parameter snapshots: of each shard, the first one first.
-  package init(_ snapshots: [QueueSnapshot]) {
+  /// - Parameters:
+  ///   - snapshots: of each shard, the first one first.
+  ///   - isSharded: whether there are several, though not all of them may be known.
+  package init(_ snapshots: [QueueSnapshot], isSharded: Bool) {
     func sum(_ count: (QueueSnapshot) -> Int) -> Int { snapshots.reduce(0) { $0 + count($1) } }
     queue = snapshots[0].queue.description
     waiting = sum(\.waiting)
@@ -69,7 +83,7 @@ package struct QueueStats: Sendable, Encodable {
     revived = counter("revived")
     deadRemoved = counter("dead_removed")
     workers = Self.workers(snapshots)
-    shards = snapshots.count == 1 ? nil : snapshots.map { QueueStats($0) }
+    shards = isSharded ? snapshots.map { QueueStats($0) } : nil
   }
 
   private static func oldestSeconds(_ snapshot: QueueSnapshot) -> Double? {

@@ -273,6 +273,19 @@ struct ShardsTests {
     #expect(try again.output.json["status"] as? String == "queued", "\(again)")
   }
 
+  @Test("A shard that cannot be asked is named, and the others are shown")
+  func missing() async throws {
+    let bench = try await sharded(3)
+    let name = bench.queue.name.description
+    _ = try await bench.queue.redis.run(.init("SET", "{\(name).1}:later", "x"))
+    let stats = try await bench.smsq("stats", "--json")
+    #expect(stats.code == 78 && stats.note.contains("shard \(name).1 is not in these numbers"), "\(stats)")
+    let shards = try stats.output.json["shards"] as? [[String: any Sendable]]
+    #expect(shards?.map { $0["queue"] as? String } == [name, "\(name).2"])
+    let doctor = try await bench.smsq("doctor")
+    #expect(doctor.code == 78 && doctor.stdout.contains("{\(name).1}:later is a string"), "\(doctor)")
+  }
+
   @Test("doctor finds a change that was interrupted, one that Redis has lost, and lists that are shards no more")
   func doctor() async throws {
     let bench = try await sharded(3)

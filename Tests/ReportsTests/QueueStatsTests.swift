@@ -36,7 +36,7 @@ struct QueueStatsTests {
 
   @Test("Numbers add up, the oldest message counts, and each process is there once with what is worst of its shards")
   func sum() throws {
-    let stats = QueueStats([
+    let snapshots = [
       snapshot(
         "sms",
         waiting: 3,
@@ -56,7 +56,8 @@ struct QueueStatsTests {
           worker("a@h.2@04", .seconds(5), claimed: 0, lastClaim: nil),
         ]
       ),
-    ])
+    ]
+    let stats = QueueStats(snapshots, isSharded: true)
     #expect(stats.queue == "sms" && stats.waiting == 7 && stats.scheduled == 2 && stats.dead == 4 && stats.claimed == 8)
     #expect(stats.pushed == 7 && stats.sent == 20 && stats.oldestSeconds == 60)
     #expect(!stats.paused)

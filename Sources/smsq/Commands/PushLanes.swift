@@ -277,6 +277,7 @@ struct PushLanes {
       if landing.problem == nil { refused += landing.stale?.batches ?? [] }
     }
     refused += waiting
+    summary.sortDuplicates()
     func list(_ batches: [Batch]) -> LineList {
       var list = LineList(mostRanges: .max)
       let lines = batches.flatMap { batch in (0..<batch.lines.count).map { batch.lines[$0] } }

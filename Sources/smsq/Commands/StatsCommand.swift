@@ -22,15 +22,22 @@ struct StatsCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
+    var missing: [Failure] = []
     do {
       for (index, name) in queuesOption.queues.enumerated() {
-        let stats = try await QueueStats(of: redis.queue(name))
+        let (stats, shards) = try await QueueStats.all(of: redis.queue(name))
         if !json && index > 0 { try Terminal.print("") }
         try Terminal.print(json ? JSONLine.encode(stats) : stats.text)
+        for (shard, error) in shards {
+          let failure = Failure(error)
+          missing.append(Failure("shard \(shard) is not in these numbers: \(failure)", failure.code))
+        }
       }
     } catch let error as RedisError {
       throw Failure(error)
     }
+    for failure in missing.dropLast() { Terminal.note(failure.description) }
+    if let failure = missing.last { throw failure }
   }
 }
 
