@@ -56,9 +56,10 @@ extension MessageQueue {
   ///
   /// - Returns: what it knows now.
   package func raise(_ spread: Spread) async throws(RedisError) -> Spread {
-    var call = ScriptCall(.spread, keys: [spreadKey] + (shard == 0 ? [keys.served] : []))
+    var call = ScriptCall(.spread, keys: [spreadKey, keys.served])
     call.append(spread.generation)
     call.append(spread.shards)
+    call.append(shard == 0 ? "1" : "0")
     return Spread(text: try await connection.call(call).string ?? "")
   }
 

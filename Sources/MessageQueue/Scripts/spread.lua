@@ -1,7 +1,7 @@
 -- Has a shard know over how many shards pushes are spread, unless it knows of a later change.
 --
--- KEYS  1 spread, or shard   2 served, of a queue's first shard alone
--- ARGV  1 the number of the change   2 of the shards
+-- KEYS  1 spread, or shard   2 served
+-- ARGV  1 the number of the change   2 of the shards   3 1: this is a queue's first shard, which knows how many are served
 -- Returns what the shard knows now, <number of the change>:<number of shards>.
 --
 -- Keeps: a shard never goes back to an earlier change, so that a call that was long on its way opens no shard again that was
@@ -16,7 +16,7 @@ if new_generation < generation or (new_generation == generation and new_shards <
 end
 
 -- A key of the wrong type must be found before the first write.
-local served = KEYS[2] and tonumber(redis.call('GET', KEYS[2]) or 1) or new_shards
+local served = ARGV[3] == '1' and tonumber(redis.call('GET', KEYS[2]) or 1) or new_shards
 redis.call('DEL', KEYS[1])
 known = ARGV[1] .. ':' .. ARGV[2]
 redis.call('SET', KEYS[1], known)
