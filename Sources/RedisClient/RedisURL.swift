@@ -14,7 +14,7 @@ extension RedisEndpoint {
 }
 
 struct RedisURL {
-  private enum Scheme: String { case redis, unix }
+  private enum Scheme: String { case redis, rediss, unix }
 
   private let scheme: Scheme
   /// `[[user]:password@]host[:port]`, without what the scheme has no use for.
@@ -62,21 +62,16 @@ struct RedisURL {
       throw RedisEndpointError(
         Scheme(rawValue: start) != nil && url.contains(":")
           ? "behind \(start): it needs //"
-          : "it is not a URL, which begins with redis:// or unix://"
+          : "it is not a URL, which begins with redis://, rediss:// or unix://"
       )
     }
     let name = url[..<end.lowerBound]
     let isName =
       name.first.map { $0.isASCII && $0.isLetter } == true
       && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }
-    guard isName else { throw RedisEndpointError("it is not a URL, which begins with redis:// or unix://") }
+    guard isName else { throw RedisEndpointError("it is not a URL, which begins with redis://, rediss:// or unix://") }
     if let scheme = Scheme(rawValue: name.lowercased()) { return (scheme, url[end.upperBound...]) }
-    if name.lowercased() == "rediss" {
-      throw RedisEndpointError(
-        "TLS (rediss://) is not supported yet; run a tunnel (stunnel) beside smsq and use redis://127.0.0.1:port"
-      )
-    }
-    throw RedisEndpointError("'\(name)' is not redis:// or unix://")
+    throw RedisEndpointError("'\(name)' is not redis://, rediss:// or unix://")
   }
 
   func endpoint() throws(RedisEndpointError) -> RedisEndpoint {
@@ -84,10 +79,16 @@ struct RedisURL {
     let (user, password) = try login(mark.map { authority[..<$0] })
     let place = mark.map { authority[authority.index(after: $0)...] } ?? authority
     switch scheme {
-    case .redis:
+    case .redis, .rediss:
       let (host, port) = try hostAndPort(place)
       let database = try database(inPath: path.isEmpty ? "" : path.dropFirst())
-      return RedisEndpoint(address: .tcp(host: host, port: port), user: user, password: password, database: database)
+      return RedisEndpoint(
+        address: .tcp(host: host, port: port),
+        user: user,
+        password: password,
+        database: database,
+        tls: scheme == .rediss ? RedisTLS() : nil
+      )
     case .unix:
       guard place.isEmpty, path.hasPrefix("/") else {
         throw RedisEndpointError("a socket takes an absolute path: unix:///run/redis/redis.sock, with three /")
@@ -103,7 +104,8 @@ struct RedisURL {
         address: .unix(path: path),
         user: user,
         password: password,
-        database: try database(inPath: "")
+        database: try database(inPath: ""),
+        tls: nil
       )
     }
   }

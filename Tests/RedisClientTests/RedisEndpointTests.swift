@@ -62,6 +62,8 @@ struct RedisEndpointTests {
     .tcp("redis://:secret@r:6379/1", "r", password: "secret", db: 1, shown: "redis://:***@r:6379/1"),
     .tcp("redis://bob:secret@r", "r", user: "bob", password: "secret", shown: "redis://bob:***@r:6379/0"),
     .tcp("redis://bob:@r", "r", user: "bob", password: "", shown: "redis://bob:***@r:6379/0"),
+    .tcp("rediss://bob:secret@r/2", "r", user: "bob", password: "secret", db: 2, shown: "rediss://bob:***@r:6379/2"),
+    .tcp("REDISS://[::1]:7", "::1", 7, shown: "rediss://[::1]:7/0"),
     .tcp("redis://:a:b@r", "r", password: "a:b", shown: "redis://:***@r:6379/0"),
     .tcp("redis://:a+b!$&'()*;=~@r", "r", password: "a+b!$&'()*;=~", shown: "redis://:***@r:6379/0"),
     .tcp("redis://:pä密@r", "r", password: "pä密", shown: "redis://:***@r:6379/0"),
@@ -104,6 +106,7 @@ struct RedisEndpointTests {
     #expect(endpoint.password == example.password)
     #expect(endpoint.database == example.database)
     #expect("\(endpoint)" == example.shown)
+    #expect((endpoint.tls != nil) == example.shown.hasPrefix("rediss://"))
   }
 
   static let invalid: [(String, String)] = [
@@ -111,8 +114,8 @@ struct RedisEndpointTests {
     ("", "is empty"), ("localhost", "not a URL"), ("localhost:6379", "not a URL"), ("127.0.0.1", "not a URL"),
     ("/run/redis.sock", "not a URL"), ("://r", "not a URL"), ("1redis://r", "not a URL"), ("redis", "not a URL"),
     ("redis:r:6379", "needs //"), ("redis:/r", "needs //"), ("unix:/run/redis.sock", "needs //"),
-    ("http://r", "'http' is not redis:// or unix://"), ("redis+tls://r", "'redis+tls' is not"),
-    ("rediss://r", "not supported yet"), ("REDISS://r", "not supported yet"),
+    ("http://r", "'http' is not redis://, rediss:// or unix://"), ("redis+tls://r", "'redis+tls' is not"),
+    ("rediss:/r", "behind rediss: it needs //"), ("rediss://", "names no host"),
     (" redis://r", "a space"), ("redis://r ", "a space"), ("redis://r\n", "line break"),
     ("redis://r/0\r", "line break"),
     ("redis://:a b@r", "%20"), ("redis://r\u{0}", "control"), ("redis://r\u{A0}", "a space"),
@@ -223,6 +226,7 @@ struct RedisEndpointTests {
       accepted += 1
       let again = try? RedisEndpoint("\(endpoint)")
       if again?.address != endpoint.address || again?.database != endpoint.database || again?.user != endpoint.user
+        || again?.tls != endpoint.tls
         || (again?.password == nil) != (endpoint.password == nil)
       {
         Issue.record("\(url) is shown as \(endpoint)")
