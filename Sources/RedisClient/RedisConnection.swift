@@ -139,6 +139,9 @@ package actor RedisConnection {
   /// Whether there is a connection, as far as is known without asking.
   package var isOpen: Bool { stream != nil }
 
+  /// Of the server's certificate; nil without TLS, and without a connection.
+  package var certificateSpan: CertificateSpan? { stream?.certificateSpan }
+
   /// Calls scripts in one round trip and returns their replies, error replies in their places.
   ///
   /// A script that the server does not know (restart, failover, SCRIPT FLUSH) is sent whole, after the others: calls of

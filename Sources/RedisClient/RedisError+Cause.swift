@@ -1,10 +1,12 @@
 extension RedisError {
   /// What is the matter, as far as a person must be told something else about it, or a program do something else.
-  package enum Cause: Sendable, Equatable, CaseIterable {
+  package enum Cause: Sendable, Equatable {
     // No answer.
     case unreachable, hungUp
     /// Cut short by ourselves.
     case interrupted
+    /// There is no TLS with it.
+    case tls(TLSFault)
     // Another program answers, or another one than is meant.
     case httpServer, tlsServer, sshServer, otherServer, sentinel, clusterNode, replica
     // Redis cannot now.
@@ -22,7 +24,7 @@ extension RedisError {
     case .interrupted: return .interrupted
     case .notRedis: return Cause(answer: message)
     case .sentinel: return .sentinel
-    default: break
+    default: if let fault = code.tlsFault { return .tls(fault) }
     }
     switch code.rawValue {
     case "LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN": return .notReady
@@ -41,6 +43,15 @@ extension RedisError {
     default: return .other
     }
   }
+}
+
+extension RedisError.Cause: CaseIterable {
+  package static let allCases: [Self] =
+    [
+      .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode,
+      .replica, .notReady, .noClusterYet, .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
+      .protectedMode, .noDatabase, .noRight, .unknownCommand, .wrongType, .other,
+    ] + TLSFault.allCases.map(Self.tls)
 }
 
 extension RedisError.Cause {
@@ -78,6 +89,7 @@ extension RedisError.Cause {
     case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .replica,
       .tooManyClients:
       .reconnect
+    case .tls(let fault): fault.treatment
     case .notReady, .noClusterYet: .wait
     case .full: .full
     case .unwritable: .unwritable
@@ -90,7 +102,8 @@ extension RedisError.Cause {
   package var remedy: String? {
     switch self {
     case .httpServer: "that seems to be an HTTP server; give the port of a Redis, which is 6379 as a rule"
-    case .tlsServer: "that port wants TLS, which smsq does not speak yet; give one without, or a tunnel's (stunnel)"
+    case .tlsServer: "that port wants TLS: write rediss://"
+    case .tls(let fault): fault.remedy
     case .sshServer: "that seems to be an SSH server; give the port of a Redis, which is 6379 as a rule"
     case .otherServer: "that is another kind of server; give the port of a Redis, which is 6379 as a rule"
     case .sentinel:

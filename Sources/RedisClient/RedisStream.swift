@@ -1,7 +1,8 @@
 import CHiredis
 import Glibc
 
-/// One open connection, over hiredis' buffers and reader: what is sent to Redis, and what it answers.
+/// One open connection, over hiredis' buffers and reader: what is sent to Redis, and what it answers. With TLS the socket is
+/// that of a ``TLSStream``, and the reader stays hiredis'.
 ///
 /// It belongs to one thread. After an error of its own it can no longer be trusted: after a time-out the late answer would be
 /// taken for the next command's.
@@ -11,19 +12,15 @@ final class RedisStream {
   private let socket: GuardedSocket
   /// How long the stream waits for an answer now.
   private var patience = Duration.zero
+  private var tls: TLSStream?
   private var isClosed = false
-
-  private init(_ context: UnsafeMutablePointer<redisContext>, socket: GuardedSocket) {
-    self.context = context
-    self.socket = socket
-  }
 
   deinit { close() }
 
   /// Connects, and nothing is said yet.
   ///
   /// - Parameters:
-  ///   - timeout: for the TCP or Unix connect; DNS look-ups have the resolver's own limit.
+  ///   - timeout: for the TCP or Unix connect, and for the TLS handshake behind it; DNS look-ups have the resolver's own limit.
   ///   - unansweredAfter: see ``SocketOptions``.
   ///   - socket: gets the descriptor for as long as the stream is open.
   static func open(
@@ -33,15 +30,57 @@ final class RedisStream {
     unansweredAfter: Duration,
     socket: GuardedSocket
   ) throws(RedisError) -> RedisStream {
-    if tls != nil { throw RedisError(code: .disconnected, message: "TLS is not supported yet") }
-    let context = try connect(to: address, timeout: timeout)
-    let descriptor = chiredis_descriptor(context)
-    guard socket.set(descriptor) else {
-      redisFree(context)
+    let connected = { () throws(RedisError) in
+      try RedisStream(connect(to: address, timeout: timeout), unansweredAfter: unansweredAfter, socket: socket)
+    }
+    guard let tls else { return try connected() }
+    let shared = try TLSContext.current(for: tls)
+    do throws(RedisError) {
+      let stream = try connected()
+      try stream.secure(tls, shared, to: address, within: timeout)
+      return stream
+    } catch {
+      guard !shared.isWhole, error.code.tlsFault == .unknownIssuer || error.code.tlsFault == .selfSigned else {
+        throw error
+      }
+    }
+    let stream = try connected()
+    try stream.secure(tls, TLSContext.current(for: tls, whole: true), to: address, within: timeout)
+    return stream
+  }
+
+  private init(
+    _ context: UnsafeMutablePointer<redisContext>,
+    unansweredAfter: Duration,
+    socket: GuardedSocket
+  ) throws(RedisError) {
+    self.context = context
+    self.socket = socket
+    guard socket.set(chiredis_descriptor(context)) else {
       throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
     }
-    SocketOptions.apply(to: descriptor, unansweredAfter: unansweredAfter)
-    return RedisStream(context, socket: socket)
+    SocketOptions.apply(to: chiredis_descriptor(context), unansweredAfter: unansweredAfter)
+  }
+
+  private func secure(
+    _ tls: RedisTLS,
+    _ shared: TLSContext,
+    to address: RedisEndpoint.Address,
+    within timeout: Duration
+  ) throws(RedisError) {
+    let host =
+      switch address {
+      case .tcp(let host, _): host
+      case .unix: "localhost"
+      }
+    do throws(RedisError) {
+      let stream = try TLSStream(tls, shared, host: host, over: context)
+      try stream.shakeHands(within: timeout)
+      self.tls = stream
+    } catch {
+      close()
+      throw error
+    }
   }
 
   private static func connect(
@@ -66,6 +105,9 @@ final class RedisStream {
     }
   }
 
+  /// Of the server's certificate; nil without TLS.
+  var certificateSpan: CertificateSpan? { tls?.span }
+
   /// Ends the connection; the stream must not be used any more.
   func close() {
     if isClosed { return }
@@ -78,13 +120,21 @@ final class RedisStream {
   func setPatience(_ patience: Duration) {
     if patience == self.patience { return }
     self.patience = patience
-    redisSetTimeout(context, timeval(patience))
+    if let tls {
+      tls.patience = patience
+    } else {
+      redisSetTimeout(context, timeval(patience))
+    }
   }
 
   /// Appends a command to the output buffer. It may come in parts, which hiredis copies one behind the other: the long one
   /// of a thousand messages is not to be copied only to get its beginning in front.
   func append(_ parts: RedisCommand...) throws(RedisError) {
     let header = RedisCommand.header(parts.reduce(0) { $0 + $1.count })
+    if let tls {
+      for piece in [header] + parts.map(\.bytes) { tls.append(piece) }
+      return
+    }
     for piece in [header] + parts.map(\.bytes) {
       let code = piece.withUnsafeBytes { bytes in
         redisAppendFormattedCommand(context, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
@@ -95,6 +145,7 @@ final class RedisStream {
 
   /// Sends what was appended.
   func flush() throws(RedisError) {
+    if let tls { return try tls.flush() }
     var isDone: Int32 = 0
     repeat {
       guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw RedisError(failed: context) }
@@ -106,6 +157,10 @@ final class RedisStream {
     var replies: [RedisReply] = []
     replies.reserveCapacity(count)
     for _ in 0..<count {
+      if let tls {
+        replies.append(try reply(over: tls))
+        continue
+      }
       var raw: UnsafeMutableRawPointer?
       guard redisGetReply(context, &raw) == REDIS_OK, let raw else { throw RedisError(failed: context) }
       replies.append(Self.taken(raw))
@@ -113,15 +168,30 @@ final class RedisStream {
     return replies
   }
 
+  private func reply(over tls: TLSStream) throws(RedisError) -> RedisReply {
+    while true {
+      if let reply = try replyOfReader() { return reply }
+      try tls.flush()
+      try tls.read()
+    }
+  }
+
+  private func replyOfReader() throws(RedisError) -> RedisReply? {
+    var raw: UnsafeMutableRawPointer?
+    guard redisGetReplyFromReader(context, &raw) == REDIS_OK else { throw RedisError(failed: context) }
+    return raw.map(Self.taken)
+  }
+
   /// The next reply, or nil where it is not here, or not whole.
   ///
   /// - Parameter patience: how long to wait where nothing more is here; whole milliseconds count.
   func replyIfHere(within patience: Duration) throws(RedisError) -> RedisReply? {
     while true {
-      var raw: UnsafeMutableRawPointer?
-      guard redisGetReplyFromReader(context, &raw) == REDIS_OK else { throw RedisError(failed: context) }
-      if let raw { return Self.taken(raw) }
+      if let reply = try replyOfReader() { return reply }
+      // What OpenSSL has read may be here whether or not the socket can be read.
+      if let tls, try tls.readIfHere() { continue }
       guard GuardedSocket.isReadable(chiredis_descriptor(context), within: patience) else { return nil }
+      if tls != nil { continue }
       guard redisBufferRead(context) == REDIS_OK else { throw RedisError(failed: context) }
     }
   }
@@ -134,6 +204,10 @@ final class RedisStream {
   /// What the other side had said before it hung up: Redis tells a client that is one too many, and does not wait for its
   /// greeting, so that we fail to write before we have read.
   func lastWords() -> RedisError? {
+    if tls != nil {
+      if case .error(let error)? = try? replyIfHere(within: .zero) { return error }
+      return nil
+    }
     var buffer = [UInt8](repeating: 0, count: 512)
     let count = recv(chiredis_descriptor(context), &buffer, buffer.count, Int32(MSG_DONTWAIT))
     guard count > 0, buffer[0] == UInt8(ascii: "-") else { return nil }

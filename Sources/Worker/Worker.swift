@@ -61,13 +61,16 @@ package final class Worker: Sendable {
       interruptWaits()
       for signal in signals { signal.wake() }
     }
-    startFields = [
+    var startFields: Logger.Metadata = [
       "worker": "\(options.name)",
       "queues": "\(queues.map(\.description).joined(separator: ","))",
       "redis": "\(redis)",
       "concurrency": "\(options.concurrency)",
       "pid": "\(getpid())",
     ]
+    // Never silently: whoever reads the log is to know.
+    if redis.tls?.isInsecure == true { startFields["tls"] = "insecure: any certificate is accepted" }
+    self.startFields = startFields
   }
 
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.

@@ -81,36 +81,6 @@ struct RedisTroubleTests {
     #expect(!result.note.contains(":pw@"))
   }
 
-  @Test("The users that docs/operations.md describes can do their work")
-  func documentedUsers() async throws {
-    let bench = try await Bench(on: RedisServer())
-    let manual = try String(contentsOfFile: Repository.path + "/docs/operations.md", encoding: .utf8)
-    let rules = manual.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-      .filter { $0.hasPrefix("ACL SETUSER") }
-      .map { $0.replacingOccurrences(of: "sms", with: bench.queue.name.description) }
-    try #require(rules.count == 2)
-    for rule in rules {
-      // The first user's own name is the queue's.
-      let words = rule.replacingOccurrences(of: "SETUSER \(bench.queue.name)q", with: "SETUSER smsq").split(
-        separator: " "
-      )
-      var command = RedisCommand()
-      for word in words { command.append(String(word)) }
-      #expect(try await bench.queue.redis.run(command) == .status("OK"))
-    }
-    let queue = ["--queue", bench.queue.name.description, "--redis"]
-    let own = queue + ["unix://smsq:PASSWORD@\(bench.server.endpoint.path)"]
-    for command in Self.commands {
-      let result = try await Smsq.run(command + own)
-      #expect(result.code == 0, "\(command): \(result)")
-    }
-    let worker = try ChildProcess(Smsq.path, ["worker", "--name", bench.workerName] + own)
-    try await bench.eventually(sent: 1)
-    worker.send(SIGTERM)
-    #expect(try await worker.end().code == 0)
-    #expect(worker.log("redis-lost").isEmpty && worker.log("queue-error").isEmpty)
-  }
-
   @Test("A key of the queue's name that is no list: 78, and nothing was changed")
   func wrongType() async throws {
     let bench = try await Bench()

@@ -18,9 +18,14 @@ struct RedisCheck {
       let before = Timestamp.now()
       let redis = try await queue.now()
       findings.append(Self.clock(before: before, redis: redis, after: Timestamp.now()))
+      if let tls = connection.endpoint.tls {
+        findings.append(TLSCheck.finding(tls, await connection.certificateSpan, now: Timestamp.now()))
+      }
     } catch {
       if error.isAbsence { throw error }
-      return [Finding("redis", .problem, "refuses: \(error)", hint: error.cause.advice)]
+      // Without TLS it has not been asked yet.
+      let opening = if case .tls = error.cause { "" } else { "refuses: " }
+      return [Finding("redis", .problem, "\(opening)\(error)", hint: error.cause.advice)]
     }
 
     do throws(RedisError) {

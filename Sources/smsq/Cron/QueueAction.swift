@@ -72,8 +72,7 @@ struct QueueAction {
     case .wrongType, .clusterNode, .noRight, .other: true
     case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .replica,
       .notReady, .noClusterYet, .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
-      .protectedMode,
-      .noDatabase, .unknownCommand:
+      .protectedMode, .noDatabase, .unknownCommand, .tls:
       false
     }
   }

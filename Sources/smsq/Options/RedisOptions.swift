@@ -8,27 +8,43 @@ struct RedisOptions: ParsableArguments {
   @Option(
     name: .customLong("redis"),
     help: ArgumentHelp(
-      "Where Redis is: redis://[user:pass@]host:port/db or unix:///path?db=0.",
+      "Where Redis is: redis://[user:pass@]host:port/db, rediss:// for TLS, or unix:///path?db=0.",
       valueName: "url"
     )
   )
   var url = standardURL
 
+  @OptionGroup var tls: TLSOptions
+
   static let standardURL = "redis://127.0.0.1:6379/0"
 
   func validate() throws {
+    let endpoint: RedisEndpoint
     do {
-      _ = try RedisEndpoint(url)
+      endpoint = try RedisEndpoint(url)
     } catch {
       throw ValidationError(
         "The Redis URL that --redis gives cannot be used: \(error). Write redis://host:6379/0 or unix:///path."
       )
     }
+    if endpoint.tls == nil, let option = tls.first {
+      throw ValidationError("\(option) is about TLS, and --redis is \(endpoint): write rediss:// for TLS.")
+    }
   }
 
   var endpoint: RedisEndpoint {
-    guard let endpoint = try? RedisEndpoint(url) else { preconditionFailure("validate() has let a bad URL through") }
+    guard var endpoint = try? RedisEndpoint(url) else { preconditionFailure("validate() has let a bad URL through") }
+    if endpoint.tls != nil { endpoint.tls = tls.tls }
     return endpoint
+  }
+
+  /// Reads the files that TLS needs, so that what is wrong with them is said before anything is begun.
+  func checkFiles() throws {
+    do {
+      try endpoint.tls?.check()
+    } catch {
+      throw Failure(error)
+    }
   }
 
   /// One connection for a command that runs once: it fails within seconds, so that scripts do not hang.

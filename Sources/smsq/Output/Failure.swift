@@ -33,7 +33,7 @@ struct Failure: Error, CustomStringConvertible {
     let opening =
       switch error.cause {
       case .unreachable, .interrupted, .hungUp: "cannot reach Redis at "
-      case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel: ""
+      case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .tls: ""
       case .notReady, .noClusterYet: "Redis is not ready: "
       case .full: "Redis is full (maxmemory): "
       case .unwritable: "Redis takes no writes now: "
@@ -54,6 +54,9 @@ extension RedisError.Cause {
   var exitCode: ExitCode {
     switch self {
     case .unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica: .unavailable
+    case .tls(.hungUp), .tls(.other): .unavailable
+    case .tls(.noTLS), .tls(.missingFile), .tls(.noLibrary): .config
+    case .tls: .noPermission
     case .tooManyClients, .full, .unwritable: .tempFail
     case .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight: .noPermission
     case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,

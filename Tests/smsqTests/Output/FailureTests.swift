@@ -7,15 +7,25 @@ import Testing
 @Suite("What a Redis error means to a command")
 struct FailureTests {
   private static let codes: [(ExitCode, [RedisError.Cause])] = [
-    (.unavailable, [.unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica]),
+    (
+      .unavailable,
+      [.unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica, .tls(.hungUp), .tls(.other)]
+    ),
     (.tempFail, [.tooManyClients, .full, .unwritable]),
-    (.noPermission, [.badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight]),
+    (
+      .noPermission,
+      [
+        .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight, .tls(.expired), .tls(.notYetValid),
+        .tls(.unknownIssuer), .tls(.selfSigned), .tls(.wrongHost), .tls(.weak), .tls(.unfit), .tls(.certificateWanted),
+        .tls(.certificateRefused), .tls(.nothingInCommon), .tls(.badFile), .tls(.encryptedKey), .tls(.keyMismatch),
+        .tls(.unreadableFile),
+      ]
+    ),
     (
       .config,
       [
         .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,
-        .wrongType,
-        .other,
+        .wrongType, .other, .tls(.noTLS), .tls(.missingFile), .tls(.noLibrary),
       ]
     ),
   ]
@@ -30,7 +40,7 @@ struct FailureTests {
 
   @Test("Each cause that a person can do something about says what")
   func words() {
-    for cause in RedisError.Cause.allCases where ![.full, .unwritable, .other].contains(cause) {
+    for cause in RedisError.Cause.allCases where ![.full, .unwritable, .other, .tls(.other)].contains(cause) {
       #expect(cause.remedy != nil || cause.advice != nil, "\(cause)")
     }
   }
