@@ -141,6 +141,48 @@ struct TLSCommandTests {
     #expect(try await worker.end().code == 0)
   }
 
+  @Test("The system's authorities are found in their folder by name, or in the file that has them all")
+  func system() async throws {
+    let authority = try await TestAuthority.shared()
+    let bench = try await Bench(on: RedisServer(tls: TestTLS.standard()))
+    let folder = NSTemporaryDirectory() + "/smsq-certs-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder + "/none", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try FileManager.default.copyItem(atPath: authority.caFile, toPath: folder + "/ca.pem")
+    try await TestAuthority.openssl(["rehash", folder])
+    for (environment, code) in [
+      (["SSL_CERT_DIR": folder, "SSL_CERT_FILE": "/dev/null"], 0),
+      (["SSL_CERT_DIR": folder + "/none", "SSL_CERT_FILE": authority.caFile], 0),
+      (["SSL_CERT_DIR": folder + "/none", "SSL_CERT_FILE": folder + "/none/ca.pem"], 77),
+    ] as [([String: String], Int32)] {
+      let result = try await bench.smsq(["push"] + Bench.message, environment: environment)
+      #expect(result.code == code, "\(environment): \(result)")
+    }
+  }
+
+  @Test("OpenSSL is needed for TLS alone: where it is not, TLS is 78, and what to install")
+  func noLibrary() async throws {
+    let folder = NSTemporaryDirectory() + "/smsq-libraries-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    // Found before the system's, and none.
+    for name in ["libssl.so.3", "libcrypto.so.3"] {
+      try "no library".write(toFile: folder + "/" + name, atomically: false, encoding: .utf8)
+    }
+    let environment = ["LD_LIBRARY_PATH": folder]
+    let plain = try await Bench()
+    #expect(try await plain.smsq(["push"] + Bench.message, environment: environment).code == 0)
+    let bench = try await Bench(on: RedisServer(tls: TestTLS.standard()))
+    let ca = ["--redis-ca", try await TestAuthority.shared().caFile]
+    expect(
+      try await bench.smsq(["push"] + Bench.message + ca, environment: environment),
+      code: 78,
+      ["libcrypto.so.3", "libssl3"]
+    )
+    let worker = try await Smsq.run(["worker", "--redis", bench.server.url] + ca, environment: environment)
+    expect(worker, code: 78, ["libssl3"])
+  }
+
   @Test("TLS to a port that speaks none, and the other way round: what to write")
   func otherPort() async throws {
     let mail = try StubServer(banner: "220 mail.example ESMTP\r\n", answer: nil)
@@ -157,7 +199,7 @@ struct TLSCommandTests {
     expect(try await Smsq.run(["stats", "--redis", plain]), code: 69, ["rediss://"])
   }
 
-  @Test("A worker that is told to stop during a handshake stops at once")
+  @Test("A worker that is told to stop during a handshake stops, and not only when the server answers")
   func stop() async throws {
     let silent = try StubServer(answer: "")
     let url = silent.url.replacing("redis://", with: "rediss://")

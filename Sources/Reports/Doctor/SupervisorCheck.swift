@@ -33,15 +33,24 @@ package enum SupervisorCheck {
     return findings
   }
 
-  /// A worker does not start with a URL that it cannot read.
+  /// A worker does not start with a URL that it cannot read, nor with files for TLS that it cannot use.
   private static func url(_ program: SupervisorProgram) -> [Finding] {
     guard let url = program.workerOption("redis") else { return [] }
+    let check = "\(program.name) redis"
     do {
-      _ = try RedisEndpoint(url)
+      guard var tls = try RedisEndpoint(url).tls else { return [] }
+      tls.caFile = program.workerOption("redis-ca")
+      tls.certificateFile = program.workerOption("redis-cert")
+      tls.keyFile = program.workerOption("redis-key")
+      do {
+        try tls.check()
+      } catch {
+        return [Finding(check, .problem, "the worker would end: \(error)")]
+      }
       return []
     } catch {
       let found = "the worker would end with 64: \(error)"
-      return [Finding("\(program.name) redis", .problem, found, hint: "in this file, write each % as %%")]
+      return [Finding(check, .problem, found, hint: "in this file, write each % as %%")]
     }
   }
 

@@ -63,6 +63,9 @@ struct SupervisorCheckTests {
       ),
       (["command=smsq worker --redis redis://user@host"], ["problem w redis"]),
       ([#"environment=SMSQ_REDIS="redis://h:82556""#], ["problem w redis"]),
+      (["command=smsq worker --redis rediss://h"], []),
+      (["command=smsq worker --redis rediss://h --redis-ca /nonexistent.pem"], ["problem w redis"]),
+      ([#"environment=SMSQ_REDIS="rediss://h",SMSQ_REDIS_CA="/dev/null""#], ["problem w redis"]),
       ([#"environment=SMSQ_REDIS="redis://:p%%40ss@h/2""#], []),
       ([#"environment=SMSQ_REDIS="redis://:100%%ab@h""#], ["problem w redis"]),
     ] as [([String], [String])]
