@@ -66,8 +66,8 @@ stop: ## Stop all that `make demo` started
 test: ## Build and run the tests
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server supervisor python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
-	swift test --skip-build --filter '$(PURE_TESTS)'
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
+	.ci/test --skip-build --filter '$(PURE_TESTS)'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)'
 
 # With FAST=1 those of a worker that is told to stop, waits, or loses its Redis: what CI runs.
 TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTests\.$(if $(FAST),Worker(Wait|Stop|Outage)Tests/)
@@ -82,13 +82,13 @@ test-release: build ## Run the tests of the command line on the release binary
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	SMSQ_TEST_BINARY=$(CURDIR)/$(BINARY) SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
-	  swift test --skip-build --filter '^CommandTests\.'
+	  .ci/test --skip-build --filter '^CommandTests\.'
 
 # In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch. The
 # smsq that tests start is watched as well: what it says goes to standard error, which they look at.
 TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
   SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
-  swift test --skip-build --sanitize thread --scratch-path .build-tsan
+  .ci/test --skip-build --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server python3 openssl
