@@ -16,24 +16,32 @@ package actor RedisConnection {
     package var connectTimeout: Duration
     /// How long to wait for an answer, besides the time for which a command blocks. Default 10 s.
     package var replyTimeout: Duration
+    /// How long to try again, within one call, where a server is found by sentinels or is one of a cluster, and cannot be
+    /// found or takes nothing for the moment. Only what was surely not carried out is tried again. Default 0.
+    package var settleTimeout: Duration
 
     package init(
       name: String,
       connectTimeout: Duration = .seconds(5),
-      replyTimeout: Duration = .seconds(10)
+      replyTimeout: Duration = .seconds(10),
+      settleTimeout: Duration = .zero
     ) {
       self.name = name
       self.connectTimeout = connectTimeout
       self.replyTimeout = replyTimeout
+      self.settleTimeout = settleTimeout
     }
   }
 
-  package nonisolated let endpoint: RedisEndpoint
+  package nonisolated let route: RedisRoute
+  package nonisolated var endpoint: RedisEndpoint { route.endpoint }
   let options: Options
   private let executor: ConnectionThread
   /// Whose thread this is, if it is another connection's: it must not stop before this one is gone.
   private let owner: RedisConnection?
   var stream: RedisStream?
+  /// Where the last stream led to; nil before it was found.
+  var address: RedisEndpoint.Address?
   let socket = GuardedSocket()
   /// What was sent by ``send(_:blocking:)`` and is not answered yet.
   private var unanswered: Unanswered?
@@ -45,24 +53,31 @@ package actor RedisConnection {
   /// For a task of an actor that shares this connection's executor, and so its thread.
   package nonisolated var taskExecutor: any TaskExecutor { executor }
 
-  package init(to endpoint: RedisEndpoint, options: Options) {
-    self.endpoint = endpoint
+  package init(to route: RedisRoute, options: Options) {
+    self.route = route
     self.options = options
     executor = ConnectionThread(name: options.name)
     owner = nil
+    if !route.isFixed { route.resolver.add(socket) }
+  }
+
+  package init(to endpoint: RedisEndpoint, options: Options) {
+    self.init(to: RedisResolver(endpoint).route(for: ""), options: options)
   }
 
   /// Connects to where another connection does, and shares its thread: while a call to one is under way, so is none to the
   /// other.
   package init(besides other: RedisConnection, options: Options) {
-    endpoint = other.endpoint
+    route = other.route
     self.options = options
     executor = other.executor
     owner = other
+    if !route.isFixed { route.resolver.add(socket) }
   }
 
   isolated deinit {
     close()
+    if !route.isFixed { route.resolver.remove(socket) }
     if owner == nil { executor.stop() }
   }
 
@@ -81,9 +96,12 @@ package actor RedisConnection {
   /// - Parameter blocking: for how long Redis may keep the answers back because it was asked to.
   /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the commands may have been carried out then.
   package func run(_ pipeline: [RedisCommand], blocking: Duration = .zero) throws(RedisError) -> [RedisReply] {
-    try exchange(blocking: blocking) { stream throws(RedisError) in
-      for command in pipeline { try stream.append(command) }
-      return try stream.replies(pipeline.count)
+    try followed { refused throws(RedisError) in
+      try exchange(blocking: blocking) { stream throws(RedisError) in
+        let commands = refused.map { $0.map { pipeline[$0] } } ?? pipeline
+        for command in commands { try stream.append(command) }
+        return try stream.replies(commands.count)
+      }
     }
   }
 
@@ -124,8 +142,8 @@ package actor RedisConnection {
       throw closed(by: error)
     }
     self.unanswered = nil
-    for case .error(let error) in unanswered.replies where error.treatment == .reconnect { close() }
-    return unanswered.replies
+    for case .error(let error) in unanswered.replies { take(error) }
+    return inWords(unanswered.replies)
   }
 
   private struct Unanswered {
@@ -177,6 +195,22 @@ package actor RedisConnection {
       load.append(call.script.source)
       shas[call.script.name] = try run(load)
     }
+    return try followed { refused throws(RedisError) in
+      guard let refused else { return try exchange(calls, behind: command, blocking: blocking) }
+      let first = command == nil ? 0 : 1
+      return try exchange(
+        refused.filter { $0 >= first }.map { calls[$0 - first] },
+        behind: refused.first == 0 ? command : nil,
+        blocking: blocking
+      )
+    }
+  }
+
+  private func exchange(
+    _ calls: [ScriptCall],
+    behind command: RedisCommand?,
+    blocking: Duration
+  ) throws(RedisError) -> [RedisReply] {
     let shas = shas
     return try exchange(blocking: blocking) { stream throws(RedisError) in
       if let command { try stream.append(command) }
@@ -229,21 +263,27 @@ package actor RedisConnection {
     blocking: Duration = .zero,
     _ body: (RedisStream) throws(RedisError) -> [RedisReply]
   ) throws(RedisError) -> [RedisReply] {
+    // Nothing asks for the time where there is but one server.
+    let start = route.isFixed ? nil : ContinuousClock.now
     do throws(RedisError) {
       let stream = try connected()
       stream.setPatience(options.replyTimeout + blocking)
       let replies = try body(stream)
       for case .error(let error) in replies {
         if Self.isSentinel(stream, thatAnswered: error) { throw Self.sentinel }
-        if error.treatment == .reconnect {
-          close()
-          break
-        }
+        take(error)
       }
       return replies
     } catch {
+      if let start { lost(since: start) }
       throw closed(by: error)
     }
+  }
+
+  /// Ends the connection after an error reply that says it is of no use.
+  private func take(_ error: RedisError) {
+    if !route.isFixed { follow(error) }
+    if error.treatment == .reconnect { close() }
   }
 
   /// Ends a connection that can no longer be trusted.
@@ -254,6 +294,7 @@ package actor RedisConnection {
     if socket.isInterrupted {
       return RedisError(code: .interrupted, message: "the connection was closed on purpose")
     }
-    return RedisError(code: error.code, message: "\(endpoint): \(error.message)", hiredisCode: error.hiredisCode)
+    let place = route.isFixed ? "\(endpoint)" : address.map { "\($0) of \(endpoint)" } ?? "\(endpoint)"
+    return RedisError(code: error.code, message: "\(place): \(error.message)", hiredisCode: error.hiredisCode)
   }
 }

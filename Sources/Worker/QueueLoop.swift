@@ -293,16 +293,23 @@ struct QueueConnections: Sendable {
   /// The connections of the last three, which are in use for waits alone, and may be interrupted.
   let waits: [RedisConnection]
 
-  init(_ name: QueueName, to redis: RedisEndpoint, lease: Duration) {
+  init(_ name: QueueName, by resolver: RedisResolver, lease: Duration) {
+    let redis = resolver.route(for: QueueKeys(name).list)
+    // Where a slot is on its way to another node of a cluster, which takes less as a rule.
+    let settleTimeout = min(.milliseconds(400), lease / 24)
     // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
-    commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: lease / 2))
+    commands = RedisConnection(
+      to: redis,
+      options: .init(name: "smsq-commands", replyTimeout: lease / 2, settleTimeout: settleTimeout)
+    )
     queue = MessageQueue(name, on: commands)
     // The loop itself may be in a wait that gets no answer, until its next renewal is due. That must get its time, and where
     // it gets no answer either, be repeated within the lease.
     let waitOptions = RedisConnection.Options(
       name: "smsq-wait-\(name)",
       connectTimeout: min(.seconds(5), lease / 4),
-      replyTimeout: max(.milliseconds(200), min(.seconds(2), lease / 12))
+      replyTimeout: max(.milliseconds(200), min(.seconds(2), lease / 12)),
+      settleTimeout: settleTimeout
     )
     let beside = RedisConnection(to: redis, options: waitOptions)
     let idle = RedisConnection(besides: commands, options: waitOptions)

@@ -26,6 +26,7 @@ package final class Worker: Sendable {
   package let control: WorkerControl
   private let common: QueueLoop.Common
   private let loops: [QueueLoop]
+  private let resolver: RedisResolver
   private let startFields: Logger.Metadata
 
   /// - Parameters:
@@ -40,7 +41,9 @@ package final class Worker: Sendable {
     output: (any LogOutput)? = nil
   ) {
     let signals = queues.map { _ in LoopSignal() }
-    let connections = queues.map { QueueConnections($0, to: redis, lease: options.lease) }
+    let resolver = RedisResolver(redis)
+    self.resolver = resolver
+    let connections = queues.map { QueueConnections($0, by: resolver, lease: options.lease) }
     let waits = connections.flatMap(\.waits)
     let interruptWaits = { @Sendable in for wait in waits { wait.interrupt() } }
     let common = QueueLoop.Common(
@@ -76,6 +79,13 @@ package final class Worker: Sendable {
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
   package func run() async -> End {
     common.logger.notice("started", metadata: startFields.merging(common.handler.startFields) { $1 })
+    let watcher = SentinelWatcher.start(resolver) { [logger = common.logger] failover in
+      logger.notice(
+        "redis-failover",
+        metadata: ["from": "\(failover.from)", "to": "\(failover.to)", "after": "\(failover.duration.inSeconds)"]
+      )
+    }
+    defer { watcher?.stop() }
     let unfinished = await withTaskGroup { group in
       for loop in loops { group.addTask { [control] in await loop.run { control.phase } } }
       return await group.reduce(0, +)

@@ -68,7 +68,8 @@ struct HelpTests {
     #expect(result.code == 0)
     #expect(result.stderr == "")
     let options = Self.options[subcommand]!
-    let expected = options + (options.contains("redis") ? Self.tls : [])
+    // What says where Redis is comes with its files and its sentinels' login.
+    let expected = options + (options.contains("redis") ? Self.tls + ["sentinel-user", "sentinel-password"] : [])
     for option in expected {
       let isThere = result.stdout.contains("--\(option) ") || result.stdout.contains("--\(option)\n")
       #expect(isThere, "--\(option)")

@@ -142,12 +142,12 @@ struct RedisTroubleTests {
     try await expect(of: "unix://:s3cret@\(server.endpoint.path)", code: 77, "has no password")
   }
 
-  @Test("A Redis Cluster that is not set up is not ready: 69; its other databases and other nodes' queues are 78")
+  @Test("A Redis Cluster that is not set up is not ready: 75; its other databases and other nodes' queues are 78")
   func cluster() async throws {
     // Its own would be 10,000 higher, which not every free port allows.
     let buses = try [RedisServer.freePort(), RedisServer.freePort()].map { "\($0)" }
     let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes", "--cluster-port", buses[0])
-    try await expect(of: server.url, code: 69, "its cluster is not set up", commands: Self.calling)
+    try await expect(of: server.url, code: 75, "its cluster is not set up", commands: Self.calling)
     try await expect(of: server.url.dropLast() + "1", code: 78, "no such database")
 
     // This node has all slots, and gives that of the queue to another, so that it answers MOVED.
@@ -164,7 +164,7 @@ struct RedisTroubleTests {
       return nodes.contains(identity) && info.contains("cluster_state:ok")
     }
     _ = try await node.run(RedisCommand("CLUSTER", "SETSLOT", "\(slot)", "NODE", identity))
-    try await expect(of: server.url, code: 78, "Redis Cluster", event: "queue-error", commands: Self.calling)
+    try await expect(of: server.url, code: 78, "redis+cluster://", event: "queue-error", commands: Self.calling)
   }
 
   @Test("A Sentinel: 78, and where to look for the Redis", arguments: ["/0", "/1"])
@@ -175,7 +175,7 @@ struct RedisTroubleTests {
     let url = "redis://127.0.0.1:\(port)\(database)"
     let probe = RedisConnection(to: try RedisEndpoint("redis://127.0.0.1:\(port)"), options: .init(name: "probe"))
     try await TestSupport.eventually("it answers") { (try? await probe.run(RedisCommand("PING"))) != nil }
-    try await expect(of: url, code: 78, "get-master-addr-by-name")
+    try await expect(of: url, code: 78, "redis+sentinel://")
     sentinel.send(SIGKILL)
     _ = try await sentinel.end()
   }

@@ -19,6 +19,11 @@ package struct CheckUp: Sendable {
     } catch {
       absence = error
       findings.append(Finding("redis", .problem, "\(error)", hint: error.cause.advice))
+      // Sentinels may be there where no master is.
+      if case .sentinels(_, let master) = connection.endpoint.place {
+        let reports = await connection.sentinelReports()
+        findings += SentinelSafety.findings(reports, master: master, info: nil, settings: nil)
+      }
     }
   }
 }

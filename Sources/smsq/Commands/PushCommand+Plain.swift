@@ -3,8 +3,8 @@ import MessageQueue
 
 extension PushCommand {
   private static let plainOptions = [
-    "--redis", "--redis-ca", "--redis-cert", "--redis-key", "--redis-server-name", "--queue", "--to", "--text",
-    "--from", "--id",
+    "--redis", "--redis-ca", "--redis-cert", "--redis-key", "--redis-server-name", "--sentinel-user",
+    "--sentinel-password", "--queue", "--to", "--text", "--from", "--id",
     "--default-country-code",
   ]
 
@@ -27,6 +27,8 @@ extension PushCommand {
     tls.serverName = values["--redis-server-name"]
     tls.isInsecure = false
     redis.tls = tls
+    redis.sentinelUser = values["--sentinel-user"]
+    redis.sentinelPassword = values["--sentinel-password"]
     var queueOption = QueueOption()
     queueOption.queue = queue
     var sender = SenderOption()

@@ -8,13 +8,24 @@ struct RedisOptions: ParsableArguments {
   @Option(
     name: .customLong("redis"),
     help: ArgumentHelp(
-      "Where Redis is: redis://[user:pass@]host:port/db, rediss:// for TLS, or unix:///path?db=0.",
+      "Where Redis is: redis://[user:pass@]host:port/db or unix:///path?db=0; redis+sentinel://h1,h2,h3/mymaster/db; redis+cluster://h1,h2; rediss... for TLS.",
       valueName: "url"
     )
   )
   var url = standardURL
 
   @OptionGroup var tls: TLSOptions
+
+  @Option(help: ArgumentHelp("The user that the sentinels know, where they want one.", valueName: "name"))
+  var sentinelUser: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The sentinels' password, which is not their servers'. Everybody on this host sees it here; give it by SMSQ_SENTINEL_PASSWORD.",
+      valueName: "password"
+    )
+  )
+  var sentinelPassword: String?
 
   static let standardURL = "redis://127.0.0.1:6379/0"
 
@@ -30,11 +41,25 @@ struct RedisOptions: ParsableArguments {
     if endpoint.tls == nil, let option = tls.first {
       throw ValidationError("\(option) is about TLS, and --redis is \(endpoint): write rediss:// for TLS.")
     }
+    try validateSentinelLogin(endpoint)
+  }
+
+  private func validateSentinelLogin(_ endpoint: RedisEndpoint) throws {
+    let given = sentinelPassword.map { _ in "--sentinel-password" } ?? sentinelUser.map { _ in "--sentinel-user" }
+    guard let given else { return }
+    guard case .sentinels = endpoint.place else {
+      throw ValidationError("\(given) is for sentinels, and --redis names none: \(endpoint).")
+    }
+    if sentinelPassword == nil {
+      throw ValidationError("--sentinel-user needs a password; give it by SMSQ_SENTINEL_PASSWORD.")
+    }
   }
 
   var endpoint: RedisEndpoint {
     guard var endpoint = try? RedisEndpoint(url) else { preconditionFailure("validate() has let a bad URL through") }
     if endpoint.tls != nil { endpoint.tls = tls.tls }
+    endpoint.sentinelUser = sentinelUser
+    endpoint.sentinelPassword = sentinelPassword
     return endpoint
   }
 
@@ -48,10 +73,18 @@ struct RedisOptions: ParsableArguments {
   }
 
   /// One connection for a command that runs once: it fails within seconds, so that scripts do not hang.
-  func connection() -> RedisConnection {
+  ///
+  /// - Parameter queue: whose server it leads to. In a cluster each queue has its own. Nil: it follows what it is used for.
+  func connection(for queue: QueueName? = nil) -> RedisConnection {
     RedisConnection(
-      to: endpoint,
-      options: .init(name: "smsq-cli", connectTimeout: .seconds(3), replyTimeout: .seconds(5))
+      to: RedisResolver(endpoint).route(for: queue.map { QueueKeys($0).list } ?? ""),
+      options: .init(
+        name: "smsq-cli",
+        connectTimeout: .seconds(3),
+        replyTimeout: .seconds(5),
+        // As long as a failover takes, where sentinels or nodes are set to notice a dead one within some seconds.
+        settleTimeout: .seconds(5)
+      )
     )
   }
 }
