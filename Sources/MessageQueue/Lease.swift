@@ -55,7 +55,7 @@ extension MessageQueue {
   /// - Returns: how many claims it still holds. More than 0: it stays, and they are recovered when its lease ends.
   @discardableResult
   package func leave(_ life: WorkerLife) async throws(RedisError) -> Int {
-    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
+    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health, keys.absent])
     call.append(life.id)
     return Int(try await connection.call(call).integer ?? 0)
   }
@@ -66,7 +66,7 @@ extension MessageQueue {
     _ life: WorkerLife,
     _ lease: Duration
   ) -> ScriptCall {
-    var call = ScriptCall(script, keys: keys)
+    var call = ScriptCall(script, keys: keys + [self.keys.absent])
     call.append(life.id)
     call.append(life.namePrefix)
     call.append(lease.milliseconds)

@@ -23,6 +23,12 @@ package struct QueueKeys: Sendable {
   package let health: String
   /// String with an expiry: the life that was handed dead letters to be logged, while others are handed none.
   package let dropping: String
+  /// Never there: the last of the keys that each script names which writes.
+  ///
+  /// While the slot moves from one node of a cluster to another, some keys are here and some there. Redis then refuses a call
+  /// that names a key which is not here, before it begins. One that names only keys that are here, removes the last entry of one
+  /// and adds to it again, would find it gone to the other node, and end between the two.
+  package let absent: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -39,6 +45,7 @@ package struct QueueKeys: Sendable {
     turns = "\(tag):turns"
     health = "\(tag):health"
     dropping = "\(tag):dropping"
+    absent = "\(tag):absent"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

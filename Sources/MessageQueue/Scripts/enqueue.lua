@@ -1,6 +1,7 @@
 -- Queues messages and rings, in one atomic step.
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5.. one key for each caller's id
+--       and the last one, absent
 -- ARGV  1 most messages that may wait (0: no bound)
 --       2 how long a caller's id is remembered, ms
 --       3 how many runs of messages there are, the first to be claimed first

@@ -1,6 +1,6 @@
 -- Extends a worker's lease, records when a claim of the worker's last succeeded, and cuts impossible leases of others.
 --
--- KEYS  1 workers   2 health   3 claimed hash of the life
+-- KEYS  1 workers   2 health   3 claimed hash of the life   4 absent
 -- ARGV  1 life: <name>@...   2 <name>@   3 length of the lease, ms   4 how long ago that was, ms; '' for never
 -- Returns {renewed, now, held, life...}: 1, or 0 when the life is not registered any more, or is being recovered; Redis'
 --       time in ms; how many claims the life holds, 0 where it is not renewed; the other lives of the same name whose leases
