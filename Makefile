@@ -37,7 +37,8 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-tls test-release test-tsan simulate soak bench bench-peers bench-instructions \
+.PHONY: all build manual demo stop test test-tls test-topologies test-release test-tsan simulate soak bench bench-peers \
+  bench-instructions \
   check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
@@ -75,7 +76,15 @@ TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTes
 test-tls: ## Run the tests of connections and workers once more, over TLS
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
 	swift build --build-tests
-	SMSQ_TEST_TLS=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --filter '$(TLS_TESTS)'
+	SMSQ_TEST_TLS=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --filter '$(TLS_TESTS)'
+
+# How often each thing befalls them; `make test` has one round.
+TOPOLOGY_ROUNDS ?= 3
+
+test-topologies: ## Run the tests of sentinels and clusters, with more rounds: make test-topologies TOPOLOGY_ROUNDS=3
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server
+	swift build --build-tests --explicit-target-dependency-import-check error
+	TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '^TopologyTests\.'
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary

@@ -120,7 +120,7 @@ package final class RedisServer: Sendable {
   private func start() async throws {
     let started = try startLock.withLock {
       let pipe = Pipe()
-      let server = try launch("redis-server", arguments, input: FileHandle.nullDevice)
+      let server = try launch(RedisNode.program, arguments, input: FileHandle.nullDevice)
       // A line means that all is in order; the end of the pipe, that the test process is gone.
       let script = "read -r _ || { kill -9 \(server.processIdentifier); rm -rf \(directory); }"
       _ = try launch("sh", ["-c", script], input: pipe)
