@@ -147,21 +147,26 @@ final class TLSStream {
 
   private func error(_ result: Int32, isHandshake: Bool = false) -> RedisError {
     let failure = chiredis_tls_last_failure(session)
-    let isLost = result == CHIREDIS_TLS_END || failure.fault == CHIREDIS_TLS_SYSTEM
-    let isRefusal = [CHIREDIS_TLS_NOTHING_IN_COMMON, CHIREDIS_TLS_CERTIFICATE_REFUSED].contains(failure.fault)
-    if chiredis_tls_was_asked(session), !hasAnswered, isLost || isRefusal {
-      return RedisError(.certificateWanted, "the server asks for a client certificate")
+    if result == CHIREDIS_TLS_END {
+      return lost("Server closed the connection", REDIS_ERR_EOF, isHandshake: isHandshake)
     }
-    if isLost {
-      let isEnd = result == CHIREDIS_TLS_END
-      let words = isEnd ? "Server closed the connection" : String(cString: strerror(failure.system))
-      if failure.system == ETIMEDOUT && !isEnd {
+    if failure.fault == CHIREDIS_TLS_SYSTEM {
+      if failure.system == ETIMEDOUT {
         return RedisError(code: .timedOut, message: "no answer in time", hiredisCode: REDIS_ERR_IO)
       }
-      if isHandshake { return RedisError(.hungUp, "no TLS handshake: \(words)") }
-      return RedisError(code: .disconnected, message: words, hiredisCode: isEnd ? REDIS_ERR_EOF : REDIS_ERR_IO)
+      return lost(String(cString: strerror(failure.system)), REDIS_ERR_IO, isHandshake: isHandshake)
+    }
+    // Before TLS 1.3 a server has no word of its own for a certificate that it misses.
+    let isRefusal = [CHIREDIS_TLS_NOTHING_IN_COMMON, CHIREDIS_TLS_CERTIFICATE_REFUSED].contains(failure.fault)
+    if isRefusal, !hasAnswered, chiredis_tls_was_asked(session) {
+      return RedisError(.certificateWanted, "the server asks for a client certificate")
     }
     return error(of: failure)
+  }
+
+  private func lost(_ words: String, _ code: Int32, isHandshake: Bool) -> RedisError {
+    if isHandshake { return RedisError(.hungUp, "no TLS handshake: \(words)") }
+    return RedisError(code: .disconnected, message: words, hiredisCode: code)
   }
 
   private func error(of failure: chiredis_tls_failure) -> RedisError {
