@@ -87,13 +87,33 @@ struct TLSConnectionTests {
     let server = try await server()
     let redis = connection(to: server.endpoint, connectTimeout: .milliseconds(300), replyTimeout: .milliseconds(300))
     _ = try? await redis.run(RedisCommand("PING"))
+    let other = connection(to: server.endpoint, replyTimeout: .milliseconds(300))
+    try await eventually("it is connected") { (try? await other.run(RedisCommand("PING"))) != nil }
     server.kill(SIGSTOP)
-    for _ in 0..<2 {
-      let error = await #expect(throws: RedisError.self) { try await redis.run(RedisCommand("PING")) }
-      #expect(error?.code == .timedOut)
-    }
+    for _ in 0..<2 { #expect(await failure(of: redis, RedisCommand("PING"))?.code == .timedOut) }
+    // More than the way can hold: this one does not even get it written.
+    var large = RedisCommand("SET", "large")
+    large.append([UInt8](repeating: 7, count: 64 << 20))
+    #expect(await failure(of: other, large)?.code == .timedOut)
     server.kill(SIGCONT)
-    try await eventually("it answers") { (try? await redis.run(RedisCommand("PING"))) != nil }
+    for redis in [redis, other] {
+      try await eventually("it answers") { (try? await redis.run(RedisCommand("PING"))) != nil }
+    }
+  }
+
+  @Test("A connection on which nothing comes through any more is given up in time, and the next one is whole")
+  func halfDead() async throws {
+    let server = try await server()
+    for fault in [FaultyProxy.Fault.swallow, .swallowReplies] {
+      let proxy = try FaultyProxy(to: server.endpoint)
+      let redis = connection(to: proxy.endpoint, connectTimeout: .milliseconds(300), replyTimeout: .milliseconds(300))
+      try await eventually("it is connected") { (try? await redis.run(RedisCommand("PING"))) != nil }
+      proxy.arm(fault)
+      // The open one, and the handshake of the next.
+      for _ in 0..<2 { #expect(await failure(of: redis, RedisCommand("PING"))?.code == .timedOut) }
+      proxy.heal()
+      try await eventually("it answers") { (try? await redis.run(RedisCommand("PING"))) != nil }
+    }
   }
 
   @Test(
