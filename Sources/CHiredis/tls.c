@@ -280,8 +280,13 @@ chiredis_tls_context *chiredis_tls_context_new(
   openssl.SSL_CTX_set_verify(context, is_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, look);
   openssl.SSL_CTX_set_client_cert_cb(context, ask);
   openssl.SSL_CTX_set_default_passwd_cb(context, refuse_password);
-  if (!ca && is_whole) openssl.SSL_CTX_set_default_verify_paths(context);
-  if (!ca && !is_whole) openssl.SSL_CTX_set_default_verify_dir(context);
+  if (!ca && !is_insecure) {
+    if (is_whole) {
+      openssl.SSL_CTX_set_default_verify_paths(context);
+    } else {
+      openssl.SSL_CTX_set_default_verify_dir(context);
+    }
+  }
   if (use_files(context, ca, certificate, key, failure)) return context;
   openssl.SSL_CTX_free(context);
   return NULL;

@@ -86,8 +86,9 @@ extension RedisTLS {
       guard let path else { continue }
       var status = stat()
       guard stat(path, &status) == 0, access(path, R_OK) == 0 else {
-        let fault: TLSFault = errno == EACCES || errno == EPERM ? .unreadableFile : .missingFile
-        throw RedisError(fault, "cannot read the \(role) '\(path)': \(String(cString: strerror(errno)))")
+        let code = errno
+        let fault: TLSFault = code == EACCES || code == EPERM ? .unreadableFile : .missingFile
+        throw RedisError(fault, "cannot read the \(role) '\(path)': \(String(cString: strerror(code)))")
       }
       if status.st_mode & S_IFMT == S_IFDIR {
         throw RedisError(.missingFile, "the \(role) '\(path)' is a folder: name a file in PEM")
