@@ -14,6 +14,8 @@ INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
 PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|ReportsTests|smsqTests)\.
+# Alone: a sentinel takes a server for dead that is only busy.
+TOPOLOGY_TESTS := ^TopologyTests\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
@@ -70,14 +72,15 @@ test: ## Build and run the tests
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server supervisor python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	.ci/test --skip-build --filter '$(PURE_TESTS)'
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)|$(TOPOLOGY_TESTS)'
+	.ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
 
 # With FAST=1 those of a worker that is told to stop, waits, or loses its Redis: what CI runs.
 TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTests\.$(if $(FAST),Worker(Wait|Stop|Outage)Tests/)
 
 test-tls: ## Run the tests of connections and workers once more, over TLS
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
-	swift build --build-tests
+	swift build --build-tests --explicit-target-dependency-import-check error
 	SMSQ_TEST_TLS=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --filter '$(TLS_TESTS)'
 
 # How often each thing befalls them; `make test` has one round.
@@ -86,7 +89,7 @@ TOPOLOGY_ROUNDS ?= 3
 test-topologies: ## Run the tests of sentinels and clusters, with more rounds: make test-topologies TOPOLOGY_ROUNDS=3
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server
 	swift build --build-tests --explicit-target-dependency-import-check error
-	TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '^TopologyTests\.'
+	TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary

@@ -123,6 +123,38 @@ extension TopologyTests {
       #expect(plain.code == 78 && plain.note.contains("redis+cluster://"), "\(plain)")
     }
 
+    @Test("Of a pipeline that goes to several nodes, what one has done is not done again by another")
+    func pipeline() async throws {
+      let cluster = try await Self.shared.value
+      let endpoint = try RedisEndpoint(cluster.url)
+      let redis = RedisConnection(to: endpoint, options: .init(name: "test"))
+      // Each in a slot of its own, on all nodes.
+      let keys = (0..<12).map { "{\(UUID().uuidString)}\($0)" }
+      var replies: [RedisReply] = []
+      // As many nodes, as many ways.
+      for _ in 0..<3 { replies = try await redis.run(keys.map { RedisCommand("INCR", $0) }) }
+      #expect(replies.count == keys.count)
+      let script = RedisScript(name: "count", source: [UInt8]("return redis.call('INCR', KEYS[1])".utf8))
+      let counts = try await redis.call(keys.map { ScriptCall(script, keys: [$0]) })
+      #expect(counts == keys.map { _ in .integer(4) }, "\(counts)")
+    }
+
+    @Test("Doctor says whether the cluster is whole, and what a lost node costs")
+    func doctor() async throws {
+      let cluster = try await Self.shared.value
+      let bench = try TopologyBench(cluster.url)
+      let result = try await bench.smsq("doctor")
+      for line in [
+        "ok       redis: \(cluster.url) at 127.0.0.1:", "ok       cluster: ok, masters 3",
+        "ok       cluster-require-full-coverage: yes - while one node is lost", "ok       node replicas: 1 online",
+      ] {
+        #expect(result.stdout.contains(line), "\(line): \(result)")
+      }
+      let server = try await RedisNode().start()
+      let alone = try await Smsq.run(["doctor", "--redis", "redis+cluster://\(server.address)"])
+      #expect(alone.stdout.contains("warning  cluster: this server is none of a cluster"), "\(alone)")
+    }
+
     // MARK: Scripts in a slot that moves
 
     /// Each call that writes.

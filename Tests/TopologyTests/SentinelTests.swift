@@ -166,6 +166,27 @@ extension TopologyTests {
       #expect(result.code == 0, "\(result)")
     }
 
+    @Test("Doctor says where the sentinels led to, and which of their settings can cost messages")
+    func doctor() async throws {
+      let set = try await Self.shared.value
+      let bench = try TopologyBench(set.url)
+      let result = try await bench.smsq("doctor")
+      let master = try await set.master()
+      for line in [
+        "ok       redis: \(set.url) at \(master.address)", "ok       sentinels: 3, of which the URL names 3",
+        "warning  down-after-milliseconds: 1000", "warning  min-replicas-to-write: 0", "ok       role: master",
+      ] {
+        #expect(result.stdout.contains(line), "\(result)")
+      }
+      #expect(result.code == 0)
+
+      let lost = "redis+sentinel://127.0.0.1:1,\(set.sentinels[0].address)/mymaster"
+      let some = try await Smsq.run(["doctor", "--redis", lost])
+      #expect(some.stdout.contains("warning  sentinel 127.0.0.1:1: says nothing: Connection refused"), "\(some)")
+      let none = try await Smsq.run(["doctor", "--redis", "redis+sentinel://127.0.0.1:1/mymaster"])
+      #expect(none.code == 69 && none.stdout.contains("problem  redis: "), "\(none)")
+    }
+
     @Test("Sentinels that want a login of their own get it, and say so where it is missing or wrong")
     func login() async throws {
       let one = SentinelSet.Place()
