@@ -7,7 +7,8 @@ extension RedisConnection {
     address = nil
     let stream: RedisStream
     switch endpoint.place {
-    case .server(let address): stream = try open(address, patience: options.replyTimeout).stream
+    case .server(let address):
+      stream = try open(address, timeout: options.connectTimeout, patience: options.replyTimeout).stream
     case .sentinels(_, let master): stream = try patiently { () throws(RedisError) in try openMaster(master) }
     case .cluster: stream = try patiently(openNode)
     }
@@ -20,18 +21,20 @@ extension RedisConnection {
   /// Connects to one server and greets it.
   ///
   /// - Parameters:
+  ///   - timeout: for the connect.
   ///   - patience: for its answer to the greeting.
   ///   - probe: what else is sent with that.
   /// - Returns: also the reply to the probe, which may be an error.
   private func open(
     _ address: RedisEndpoint.Address,
+    timeout: Duration,
     patience: Duration,
     probe: RedisCommand? = nil
   ) throws(RedisError) -> (stream: RedisStream, probed: RedisReply) {
     let stream = try RedisStream.open(
       address,
       tls: endpoint.tls,
-      timeout: options.connectTimeout,
+      timeout: timeout,
       unansweredAfter: options.replyTimeout,
       socket: socket
     )
@@ -82,8 +85,21 @@ extension RedisConnection {
 
   // MARK: Sentinels
 
-  /// How long a server that was found may take to answer the greeting: one that hangs is to be left for another.
-  private var greetingTimeout: Duration { min(options.replyTimeout, .seconds(2)) }
+  /// How long a server that was found may take to connect, and to answer the greeting: one that hangs, or whose host is gone, is
+  /// to be left for another.
+  private static let longestOpening = Duration.seconds(2)
+
+  private func open(
+    found address: RedisEndpoint.Address,
+    probe: RedisCommand?
+  ) throws(RedisError) -> (stream: RedisStream, probed: RedisReply) {
+    try open(
+      address,
+      timeout: min(options.connectTimeout, Self.longestOpening),
+      patience: min(options.replyTimeout, Self.longestOpening),
+      probe: probe
+    )
+  }
 
   private func openMaster(_ name: String) throws(RedisError) -> RedisStream {
     var (search, changes) = route.resolver.masterSearch(name)
@@ -112,7 +128,7 @@ extension RedisConnection {
   }
 
   private func openMaster(at address: RedisEndpoint.Address) throws(RedisError) -> RedisStream {
-    let (stream, role) = try open(address, patience: greetingTimeout, probe: RedisCommand("ROLE"))
+    let (stream, role) = try open(found: address, probe: RedisCommand("ROLE"))
     switch role {
     case .error(let error):
       // Whoever may not ask has to believe the sentinels: a replica refuses what it is told.
@@ -136,11 +152,8 @@ extension RedisConnection {
         do throws(RedisError) {
           // Any command with the key shows a wrong node in the greeting's own round trip. This one is allowed to all who work
           // with a queue.
-          let (stream, probed) = try open(
-            address,
-            patience: greetingTimeout,
-            probe: route.key.isEmpty ? nil : RedisCommand("LLEN", route.key)
-          )
+          let probe = route.key.isEmpty ? nil : RedisCommand("LLEN", route.key)
+          let (stream, probed) = try open(found: address, probe: probe)
           if case .error(let error) = probed {
             if error.code.rawValue == "MOVED" {
               stream.close()

@@ -64,6 +64,14 @@ final class TopologyBench: Sendable {
     return counts
   }
 
+  /// The longest times in which the gateway got nothing, in seconds.
+  func pauses(_ count: Int) -> [Double] {
+    let lines = (try? String(contentsOfFile: ledger, encoding: .utf8)) ?? ""
+    let times = lines.split(separator: "\n").compactMap { Double($0.split(separator: " ").last ?? "") }.sorted()
+    let pauses = zip(times, times.dropFirst()).map { ($1 - $0) / 1_000_000 }.sorted(by: >)
+    return pauses.prefix(count).map { ($0 * 100).rounded() / 100 }
+  }
+
   /// Nil while nobody serves.
   func snapshot() async -> QueueSnapshot? { try? await queue.inspect() }
 
@@ -153,15 +161,20 @@ struct Outcome: CustomStringConvertible {
   let lost: Int
   /// Sent more than once, over and above the once that is due.
   let doubles: Int
+  /// The longest times without a message, one for each round.
+  let pauses: [Double]
 
   init(_ producers: SteadyProducers, _ bench: TopologyBench) {
     let taken = bench.taken()
     acknowledged = producers.acknowledged.count
     lost = producers.acknowledged.subtracting(taken.keys).count
     doubles = taken.values.reduce(0) { $0 + $1 - 1 }
+    pauses = bench.pauses(TopologyTests.rounds)
   }
 
-  var description: String { "\(acknowledged) acknowledged, \(lost) lost, \(doubles) sent twice" }
+  var description: String {
+    "\(acknowledged) acknowledged, \(lost) lost, \(doubles) sent twice, longest pauses \(pauses) s"
+  }
 }
 
 extension ChildProcess {

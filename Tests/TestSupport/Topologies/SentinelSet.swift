@@ -78,7 +78,6 @@ package final class SentinelSet: Sendable {
     }
   }
 
-  /// - Parameter database: 0 for what has no `/0`.
   package var url: String {
     let hosts = sentinels.map { "\($0.address)" }.joined(separator: ",")
     return "redis+sentinel://\(hosts)/\(Self.name)/0"
