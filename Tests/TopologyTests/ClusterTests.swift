@@ -73,11 +73,13 @@ extension TopologyTests {
       let worker = try bench.worker()
       let producers = SteadyProducers(bench)
       let slot = try await cluster.slot(of: bench.name)
-      for _ in 0..<TopologyTests.rounds {
+      for round in 1...TopologyTests.rounds {
         try await producers.goOn()
         let old = try await cluster.owner(of: slot)
         try await old.crash()
         try await producers.goOn()
+        // It tries once a second. One kill is to be over before the next.
+        try await worker.logs("redis-back", times: round)
         try await old.start()
         try await cluster.settled()
         try await producers.goOn()

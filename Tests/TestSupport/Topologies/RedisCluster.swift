@@ -64,8 +64,10 @@ package final class RedisCluster: Sendable {
     try await everywhere("finds the cluster whole") { node in
       let info = (try? await node.run("CLUSTER", "INFO").string) ?? ""
       let replication = (try? await node.run("INFO", "replication").string) ?? ""
-      return info.contains("cluster_state:ok")
-        && (replication.contains("role:master") || replication.contains("master_link_status:up"))
+      guard info.contains("cluster_state:ok") else { return false }
+      if replication.contains("role:slave") { return replication.contains("master_link_status:up") }
+      // Its replica may take itself for one in step that has only just connected.
+      return nodes.count == masters || replication.contains("state=online")
     }
   }
 
