@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # The demo: a private redis-server and a worker under a private supervisord, all of it in ./run/ of this folder.
 #
-#   supervisor/demo.sh start           start them anew, push messages, show what became of them
-#   supervisor/demo.sh start cluster   the same with a Redis Cluster of three servers, and a queue of three shards
-#   supervisor/demo.sh stop            end all of it; the messages stay in ./run/ for the next start
+#   supervisor/demo.sh start   start them anew, push messages, show what became of them
+#   supervisor/demo.sh stop    end all of it; the messages stay in ./run/ for the next start
 #
-# `make demo`, `make demo DEMO=cluster` and `make stop` call this. Needs .build/release/smsq, redis-server and supervisord.
+# `make demo` and `make stop` call this. Needs .build/release/smsq, redis-server and supervisord.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -30,8 +29,7 @@ show() {
     word=${word//"$root/"/}
     case $word in
       redis) word="redis-cli -s run/redis.sock" ;;
-      cluster) word="redis-cli -c -p ${ports[0]}" ;;
-      control) word="supervisorctl -c supervisor/$config" ;;
+      control) word="supervisorctl -c supervisor/supervisord.conf" ;;
       *[!A-Za-z0-9_./:+=-]*) word="'$word'" ;;
     esac
     line+=" $word"
@@ -67,13 +65,8 @@ set_home() {
   home=$parent/smsq
 }
 
-config=supervisord.conf
-# Of the cluster's servers, as cluster.conf has them: nodes of a cluster speak to each other, so sockets do not do.
-ports=(17701 17702 17703)
-
 redis() { redis-cli -s "$home/run/redis.sock" "$@"; }
-cluster() { redis-cli -c -p "${ports[0]}" "$@"; }
-control() { supervisorctl -c "$home/supervisor/$config" "$@"; }
+control() { supervisorctl -c "$home/supervisor/supervisord.conf" "$@"; }
 smsq=$root/.build/release/smsq
 
 # --- Stop ------------------------------------------------------------------------------------------------------------
@@ -98,11 +91,10 @@ stop() {
 # Ends what a supervisord that was killed left behind: workers of this binary that use the demo's Redis, and that Redis,
 # because two of them on the same files would ruin these.
 stop_orphans() {
-  local process port
+  local process
   for process in /proc/[0-9]*; do
     [[ $(readlink "$process/exe" 2>/dev/null) == "$smsq"* ]] || continue
-    grep -qzE "^SMSQ_REDIS=(unix://.*/supervisor/\.\./run/redis\.sock|redis\+cluster://127\.0\.0\.1:${ports[0]},.*)$" \
-      "$process/environ" 2>/dev/null || continue
+    grep -qz '^SMSQ_REDIS=unix://.*/supervisor/\.\./run/redis\.sock$' "$process/environ" 2>/dev/null || continue
     kill "${process#/proc/}" 2>/dev/null || continue
     wait_for 30 "stopping the worker ${process#/proc/}" gone "${process#/proc/}"
   done
@@ -110,11 +102,6 @@ stop_orphans() {
     redis shutdown >/dev/null 2>&1 || true
     wait_for 30 "stopping redis-server" silent
   fi
-  for port in "${ports[@]}"; do
-    # Only a server whose files are here: that port may be anybody's.
-    [[ $(redis-cli -p "$port" config get dir 2>/dev/null) == *"/run/redis-$port" ]] || continue
-    redis-cli -p "$port" shutdown >/dev/null 2>&1 || true
-  done
   rm -f "$run/supervisord.pid"
 }
 
@@ -132,41 +119,9 @@ start() {
   # supervisord as root asks for a user by name, and complains if it is given none.
   local as_user=()
   if ((EUID == 0)); then as_user=(--user root); fi
-  if [[ $config == cluster.conf ]]; then prepare_cluster; fi
-  supervisord -c "$home/supervisor/$config" "${as_user[@]}"
-  if [[ $config == cluster.conf ]]; then
-    wait_for 20 "starting three redis-servers" all_answer
-    # They keep what they are in their files: only the first start makes them one.
-    if ! is_whole; then make_cluster; fi
-  else
-    wait_for 20 "starting redis-server" answers
-  fi
+  supervisord -c "$home/supervisor/supervisord.conf" "${as_user[@]}"
+  wait_for 20 "starting redis-server" answers
   wait_for 20 "starting the worker" running
-}
-
-prepare_cluster() {
-  local port
-  for port in "${ports[@]}"; do
-    if redis-cli -p "$port" ping >/dev/null 2>&1; then fail "another server has port $port, which the demo needs"; fi
-    mkdir -p "$run/redis-$port"
-  done
-}
-
-make_cluster() {
-  show redis-cli --cluster create "${ports[@]/#/127.0.0.1:}" --cluster-yes >"$run/cluster-create.log" ||
-    fail "the three servers did not become a cluster: see $run/cluster-create.log"
-  head -n 1 "$run/cluster-create.log"
-  wait_for 30 "making a cluster of them" is_whole
-}
-
-all_answer() {
-  local port
-  for port in "${ports[@]}"; do [[ $(redis-cli -p "$port" ping) == PONG ]] || return 1; done
-}
-
-is_whole() {
-  local port
-  for port in "${ports[@]}"; do redis-cli -p "$port" cluster info | grep -q '^cluster_state:ok' || return 1; done
 }
 
 answers() { [[ $(redis ping) == PONG ]]; }
@@ -209,47 +164,6 @@ all_done() {
       return left" 3 "$queue" "{$queue}:later" "{$queue}:workers" "{$queue}:claimed:")
     [[ $left == 0 ]] || return 1
   done
-}
-
-# The same of a queue of several shards, as smsq counts them.
-counted_out() {
-  local counts
-  counts=$("$smsq" stats --json) && [[ $counts == *'"claimed":0,'* && $counts == *'"waiting":0'* && $counts == *'"scheduled":0,'* ]]
-}
-
-cluster_demo() {
-  config=cluster.conf
-  say "Three Redis servers, which become one cluster, and a worker, under a private supervisord"
-  start
-  local seeds
-  seeds=$(IFS=,; echo "${ports[*]/#/127.0.0.1:}")
-  export SMSQ_REDIS=redis+cluster://$seeds
-  show control status || true
-
-  say "One queue of three shards: its lists are sms, sms.1 and sms.2, each on a server of its own"
-  show "$smsq" shards --queue sms 3
-  show cluster cluster nodes
-
-  say "Messages: a push spreads them, and a plain LPUSH to any of the lists is as good"
-  write_messages | grep '^{"to":"+86.*}$' | grep -v short >"$run/messages.jsonl"
-  show "$smsq" push --file "$run/messages.jsonl"
-  show cluster LPUSH sms.1 '{"to":"+8613800138000","text":"hi from redis-cli"}'
-
-  say "Waiting until all are sent ..."
-  wait_for 120 "sending all messages" counted_out
-  show "$smsq" stats
-
-  say "It goes on running. To look further:"
-  cat <<END
-  export SMSQ_REDIS=$SMSQ_REDIS
-  .build/release/smsq push --to +8613800138000 --text hello
-  .build/release/smsq stats
-  supervisorctl -c $home/supervisor/$config stop redis:redis-${ports[1]}     one server less: the others' shards go on
-  supervisorctl -c $home/supervisor/$config tail -f sms:smsq-worker-0
-
-To stop:
-  make stop
-END
 }
 
 demo() {
@@ -301,13 +215,7 @@ END
 }
 
 case ${1-} in
-  start)
-    case ${2-} in
-      '') demo ;;
-      cluster) cluster_demo ;;
-      *) fail "there is no demo '$2': leave it out, or write cluster" ;;
-    esac
-    ;;
+  start) demo ;;
   stop) stop && echo "The demo is stopped." ;;
-  *) fail "usage: supervisor/demo.sh start [cluster] | stop" ;;
+  *) fail "usage: supervisor/demo.sh start | stop" ;;
 esac
