@@ -55,8 +55,9 @@ extension RedisError {
 extension RedisError.Cause: CaseIterable {
   package static let allCases: [Self] =
     [
-      .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode,
-      .replica, .notReady, .noClusterYet, .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
+      .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .notSentinel,
+      .clusterNode, .replica, .unknownMaster, .sentinelLogin, .notReady, .noMaster, .slotMoving, .noClusterYet,
+      .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
       .protectedMode, .noDatabase, .noRight, .unknownCommand, .wrongType, .other,
     ] + TLSFault.allCases.map(Self.tls)
 }

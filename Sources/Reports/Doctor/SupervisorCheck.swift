@@ -45,7 +45,11 @@ package enum SupervisorCheck {
     }
   }
 
-  private static func sentinelLogin(_ program: SupervisorProgram, _ endpoint: RedisEndpoint, _ check: String) -> [Finding] {
+  private static func sentinelLogin(
+    _ program: SupervisorProgram,
+    _ endpoint: RedisEndpoint,
+    _ check: String
+  ) -> [Finding] {
     if case .sentinels = endpoint.place { return [] }
     let option = ["sentinel-password", "sentinel-user"].first { program.workerOption($0) != nil }
     guard let option else { return [] }
