@@ -5,7 +5,7 @@
 package struct QueueKeys: Sendable {
   /// List: waiting messages, in on the left, out on the right.
   package let list: String
-  /// List: wake tokens, some 8 at most.
+  /// List: wake tokens, at most 8.
   package let wake: String
   /// Sorted set: scheduled messages and retries, by due time in Unix ms.
   package let later: String

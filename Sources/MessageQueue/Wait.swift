@@ -67,6 +67,7 @@ extension MessageQueue {
     let pipeline = [
       RedisCommand("BLMOVE", keys.list, keys.list, "RIGHT", "RIGHT", Self.seconds(timeout)),
       RedisCommand("LPUSH", keys.wake, "1"),
+      RedisCommand("LTRIM", keys.wake, "0", "7"),
     ]
     try await connection.send(pipeline, blocking: timeout)
   }

@@ -36,8 +36,6 @@ extension SimulatedRedis {
       if state.wake < 8 { state.wake += 1 }
     } else if waiting == 0 {
       state.wake = 0
-    } else {
-      state.wake = min(state.wake, 8)
     }
 
     var (messages, tooLarge) = ([ClaimedMessage](), [ClaimedMessage]())

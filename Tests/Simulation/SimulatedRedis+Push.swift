@@ -75,9 +75,9 @@ extension SimulatedRedis {
     return !state.waiting.isEmpty
   }
 
-  /// `LPUSH {sms}:wake 1`, which Redis carries out behind that BLMOVE, however it ended.
+  /// `LPUSH {sms}:wake 1` and `LTRIM {sms}:wake 0 7`, which Redis carries out behind that BLMOVE, however it ended.
   package mutating func ring() {
     if faults.isReadOnly || faults.isFull || refuses(.wake) { return }
-    state.wake += 1
+    state.wake = min(state.wake + 1, 8)
   }
 }

@@ -152,7 +152,7 @@ extension MessageQueue {
         let replies = try await connection.run(
           [
             RedisCommand("BLMOVE", name.description, name.description, "RIGHT", "RIGHT", "0.001"),
-            RedisCommand("LPUSH", keys.wake, "1"),
+            RedisCommand("LPUSH", keys.wake, "1"), RedisCommand("LTRIM", keys.wake, "0", "7"),
           ],
           blocking: .milliseconds(1)
         )

@@ -28,17 +28,12 @@ local life, prefix, asked_for, limit = ARGV[1], ARGV[2], tonumber(ARGV[3], 16), 
 local largest, most_bytes = tonumber(ARGV[7]), tonumber(ARGV[8])
 local first = asked_for
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
--- The two lives whose leases end first of those that hold. Without the ends: to write down one takes Redis longer than a
--- call, and each costs a single message microseconds.
-local holding = redis.call('ZRANGEBYSCORE', workers, '(' .. now, '+inf', 'LIMIT', '0', '2')
-local holds = holding[1] == life or holding[2] == life
-if not holds then
-  local lease_end = tonumber(redis.call('ZSCORE', workers, life) or 0)
-  if lease_end == 0 then return {0} end
-  holds = lease_end > now
+-- The life whose lease ends first: of one worker, and of the listener, that is its own. Each call to Redis costs a single
+-- message microseconds.
+local ends_first = redis.call('ZRANGE', workers, '0', '1', 'WITHSCORES')
+local lease_end = ends_first[1] == life and ends_first[2] or redis.call('ZSCORE', workers, life)
+if not lease_end or tonumber(lease_end) == 0 then
+  return {0}
 end
 
 -- A key of the wrong type must be found before the first write: what is removed from one key must get into the next.
@@ -47,6 +42,8 @@ local tokens = redis.call('LLEN', wake)
 redis.call('HLEN', claimed)
 local next_number = tonumber(redis.call('HGET', turns, life) or 0)
 
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local paused = redis.call('EXISTS', paused_key)
 
 local next_due = redis.call('ZRANGE', later, 0, 0, 'WITHSCORES')[2]
@@ -88,7 +85,7 @@ while first + count < next_number and count < limit do
   end
 end
 
-if count == 0 and paused == 0 and holds and limit > 0 then
+if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
   if next_due and tonumber(next_due) <= now and (waiting == 0 or ARGV[9] == '0') then
     -- In groups, because only an element that is here tells its size.
     local due, due_bytes, group = {}, 0, nil
@@ -170,24 +167,23 @@ if waiting > 0 and paused == 0 and blocked == 0 and tokens < 8 then
 elseif waiting == 0 and tokens > 0 then
   -- Tokens tell of messages, and there are none: they would wake workers for nothing. The next push rings anew.
   redis.call('DEL', wake)
-elseif tokens > 8 then
-  -- The ring at a plain push adds one without a look.
-  redis.call('LTRIM', wake, 0, 7)
 end
 
 local due = next_due and math.max(0, tonumber(next_due) - now) or -1
 
 -- One life listens at the list, the one whose lease ends first of those that hold: each that listens rings at a push.
-local expired = ''
-local ends_first = redis.call('ZRANGE', workers, '0', '1')
-if ends_first[1] ~= holding[1] then
+local expired, listener = '', ''
+if tonumber(ends_first[2]) > now then
+  listener = ends_first[1]
+else
   -- Any of them, so that one whose recovery keeps failing does not hide the others.
   local ended = redis.call('ZRANGEBYSCORE', workers, '-inf', now, 'LIMIT', 0, 16)
   for offset = 1, #ended do
     local other = ended[(now + offset) % #ended + 1]
     if other ~= life then expired = other end
   end
+  listener = redis.call('ZRANGEBYSCORE', workers, '(' .. now, '+inf', 'LIMIT', 0, 1)[1]
 end
 
-local listens = holding[1] == life and (ends_first[2] and 1 or 2) or 0
+local listens = listener == life and (ends_first[3] and 1 or 2) or 0
 return {1, now, due, waiting, paused, blocked, expired, listens, first, unpack(elements)}
