@@ -45,6 +45,9 @@ final class ConnectionThread: SerialExecutor, TaskExecutor {
 
   func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
+    // The job may be the actor's deinit, and be done before the next line: then the thread has ended, and only this holds it.
+    let own = Unmanaged.passRetained(self)
+    defer { own.release() }
     state.withLock { $0.jobs.append(job) }
     wakeUps.signal()
   }
