@@ -61,7 +61,8 @@ struct DoctorCommand: AsyncParsableCommand {
   // MARK: All of it
 
   private func checkUp() async throws {
-    let connection = redis.connection()
+    // Of a cluster, the node that has the queue is what there is to be said of, and not the one that the URL names.
+    let connection = redis.connection(for: queuesOption.queues[0])
     let queues = queuesOption.queues.map { MessageQueue($0, on: connection) }
     let checkUp = await CheckUp(of: queues, on: connection, replicas: replicas)
     // Without Redis the rest can be checked all the same.
