@@ -152,6 +152,13 @@ extension TopologyTests {
       ] {
         #expect(result.stdout.contains(line), "\(line): \(result)")
       }
+      // Half of them are replicas, and have none of their own.
+      for node in cluster.nodes {
+        let url = "redis+cluster://\(node.address)"
+        let result = try await Smsq.run(["doctor", "--redis", url, "--queue", bench.name.description])
+        #expect(result.stdout.contains("ok       role: master\n"), "\(result)")
+        #expect(result.stdout.contains("ok       node replicas: 1 online"), "\(result)")
+      }
       let server = try await RedisNode().start()
       let alone = try await Smsq.run(["doctor", "--redis", "redis+cluster://\(server.address)"])
       #expect(alone.stdout.contains("warning  cluster: this server is none of a cluster"), "\(alone)")
