@@ -43,6 +43,7 @@ final class GuardedSocket: Sendable {
     while !isInterrupted {
       let left = end - .now
       if left <= .zero { return true }
+      // Polled: it is done only while a server is looked for, and a signal for it would cost each connection descriptors.
       usleep(UInt32(min(left, .milliseconds(20)) / .microseconds(1)))
     }
     return false

@@ -236,7 +236,8 @@ extension RedisConnection {
       guard case .error(let error) = reply, route.refusal(error) != nil, error.cause != .noClusterYet else {
         return reply
       }
-      let message = "the slot of '\(route.key)' is on its way to another node: \(error.message)"
+      let slot = route.key.isEmpty ? "a slot" : "the slot of '\(route.key)'"
+      let message = "\(slot) is on its way to another node: \(error.message)"
       return .error(RedisError(code: .moving, message: message))
     }
   }

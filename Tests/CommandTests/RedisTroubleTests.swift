@@ -145,7 +145,7 @@ struct RedisTroubleTests {
   @Test("A Redis Cluster that is not set up is not ready: 75; its other databases and other nodes' queues are 78")
   func cluster() async throws {
     // Its own would be 10,000 higher, which not every free port allows.
-    let buses = try [RedisServer.freePort(), RedisServer.freePort()].map { "\($0)" }
+    let buses = try [FreePort.take(), FreePort.take()].map { "\($0)" }
     let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes", "--cluster-port", buses[0])
     try await expect(of: server.url, code: 75, "its cluster is not set up", commands: Self.calling)
     try await expect(of: server.url.dropLast() + "1", code: 78, "no such database")
@@ -169,7 +169,7 @@ struct RedisTroubleTests {
 
   @Test("A Sentinel: 78, and where to look for the Redis", arguments: ["/0", "/1"])
   func sentinel(database: String) async throws {
-    let port = try RedisServer.freePort()
+    let port = try FreePort.take()
     let configuration = try TemporaryFile("port \(port)\nbind 127.0.0.1\n", extension: "conf")
     let sentinel = try ChildProcess("redis-server", [configuration.path, "--sentinel"])
     let url = "redis://127.0.0.1:\(port)\(database)"
@@ -225,7 +225,7 @@ struct RedisTroubleTests {
         + ["-subj", "/CN=localhost"]
     ).end()
     try #require(made.code == 0, "\(made)")
-    let port = try RedisServer.freePort()
+    let port = try FreePort.take()
     let server = try await RedisServer(
       tcp: false,
       "--tls-port",

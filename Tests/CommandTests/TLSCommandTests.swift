@@ -12,18 +12,6 @@ struct TLSCommandTests {
     #expect(result.note.hasPrefix("smsq: ") && result.note.split(separator: "\n").count == 1, "\(result.note)")
   }
 
-  private func set(_ identity: TestAuthority.Identity, on server: RedisServer) async throws {
-    let command = RedisCommand(
-      "CONFIG",
-      "SET",
-      "tls-cert-file",
-      identity.certificateFile,
-      "tls-key-file",
-      identity.keyFile
-    )
-    #expect(try await server.plainConnection().run(command) == .status("OK"))
-  }
-
   @Test(
     "Every command speaks it, told by options or by variables, with a client certificate",
     arguments: [true, false]
@@ -77,7 +65,7 @@ struct TLSCommandTests {
     let bench = try await Bench(on: RedisServer(tls: TestTLS.standard()))
     let ca = ["--redis-ca", authority.caFile]
     let good = try await authority.issue()
-    try await set(authority.issue(dates: ("20200101000000Z", "20200203040506Z")), on: bench.server)
+    try await bench.server.show(authority.issue(dates: ("20200101000000Z", "20200203040506Z")))
     expect(
       try await bench.smsq(["push"] + Bench.message + ca),
       code: 77,
@@ -97,7 +85,7 @@ struct TLSCommandTests {
     )
     let lost = try await worker.logs("redis-lost")
     #expect(lost["error"]?.contains("expired on 2020-02-03T04:05:06Z") == true)
-    try await set(good, on: bench.server)
+    try await bench.server.show(good)
     try await worker.logs("redis-back")
     #expect(worker.log("redis-lost").count == 1)
     #expect(try await bench.smsq(["push"] + Bench.message + ca).code == 0)
@@ -131,7 +119,7 @@ struct TLSCommandTests {
   @Test("--redis-insecure is said wherever a worker starts, and by the doctor")
   func insecure() async throws {
     let server = try await RedisServer(appendOnly: true, tls: TestTLS.standard())
-    try await set(TestAuthority.shared().selfSigned(), on: server)
+    try await server.show(TestAuthority.shared().selfSigned())
     let environment = ["SMSQ_REDIS": server.url, "SMSQ_REDIS_INSECURE": "yes"]
     let worker = try ChildProcess(Smsq.path, ["worker"], environment: environment)
     #expect(try await worker.logs("started")["tls"]?.contains("insecure") == true)

@@ -18,19 +18,6 @@ struct TLSFaultTests {
       server = try await RedisServer(tls: tls, more)
     }
 
-    /// From now on the server has this certificate.
-    func show(_ identity: TestAuthority.Identity) async throws {
-      let command = RedisCommand(
-        "CONFIG",
-        "SET",
-        "tls-cert-file",
-        identity.certificateFile,
-        "tls-key-file",
-        identity.keyFile
-      )
-      #expect(try await server.plainConnection().run(command) == .status("OK"))
-    }
-
     /// The error of a new connection; nil where there is none.
     func error(
       timeout: Duration = .seconds(10),
@@ -70,9 +57,9 @@ struct TLSFaultTests {
   @Test("Expired and not yet valid: the dates are said")
   func dates() async throws {
     let bench = try await Bench()
-    try await bench.show(bench.authority.issue(dates: ("20200101000000Z", "20200203040506Z")))
+    try await bench.server.show(bench.authority.issue(dates: ("20200101000000Z", "20200203040506Z")))
     Self.expect(try await bench.error(), .expired, "the server's certificate expired on 2020-02-03T04:05:06Z")
-    try await bench.show(bench.authority.issue(dates: ("20450102030405Z", "20460101000000Z")))
+    try await bench.server.show(bench.authority.issue(dates: ("20450102030405Z", "20460101000000Z")))
     Self.expect(try await bench.error(), .notYetValid, "from 2045-01-02T03:04:05Z on", "clock")
   }
 
@@ -80,14 +67,14 @@ struct TLSFaultTests {
   func issuers() async throws {
     let bench = try await Bench()
     let other = try await TestAuthority(name: "another CA")
-    try await bench.show(other.issue())
+    try await bench.server.show(other.issue())
     Self.expect(try await bench.error(), .unknownIssuer, "another CA", "--redis-ca")
     // Nor does the system know it.
     Self.expect(try await bench.error { $0.caFile = nil }, .unknownIssuer, "another CA")
     #expect(try await bench.error { $0.caFile = other.caFile } == nil)
 
     let alone = try await other.selfSigned()
-    try await bench.show(alone)
+    try await bench.server.show(alone)
     Self.expect(try await bench.error(), .selfSigned, "--redis-ca")
     Self.expect(try await bench.error { $0.caFile = nil }, .selfSigned)
     #expect(try await bench.error { $0.caFile = alone.certificateFile } == nil)
@@ -96,7 +83,7 @@ struct TLSFaultTests {
   @Test("Another host's certificate: the names that it has are said, and which was looked for")
   func otherHost() async throws {
     let bench = try await Bench()
-    try await bench.show(bench.authority.issue(names: "DNS:redis.example,DNS:*.shop.example,IP:10.0.0.7"))
+    try await bench.server.show(bench.authority.issue(names: "DNS:redis.example,DNS:*.shop.example,IP:10.0.0.7"))
     Self.expect(
       try await bench.error(),
       .wrongHost,
@@ -114,7 +101,7 @@ struct TLSFaultTests {
       if fits { #expect(error == nil, "\(name)") } else { Self.expect(error, .wrongHost) }
     }
     // Part of a label.
-    try await bench.show(bench.authority.issue(names: "DNS:redis*.example,DNS:*"))
+    try await bench.server.show(bench.authority.issue(names: "DNS:redis*.example,DNS:*"))
     for name in ["redis1.example", "example"] {
       Self.expect(try await bench.error { $0.serverName = name }, .wrongHost)
     }
@@ -123,23 +110,23 @@ struct TLSFaultTests {
   @Test("A name in the subject alone is none")
   func commonName() async throws {
     let bench = try await Bench()
-    try await bench.show(bench.authority.issue("localhost", names: nil))
+    try await bench.server.show(bench.authority.issue("localhost", names: nil))
     Self.expect(
       try await bench.error { $0.serverName = "localhost" },
       .wrongHost,
       "has no name at all (subjectAltName)"
     )
-    try await bench.show(bench.authority.issue("127.0.0.1", names: nil))
+    try await bench.server.show(bench.authority.issue("127.0.0.1", names: nil))
     Self.expect(try await bench.error(), .wrongHost, "has no name at all (subjectAltName)")
     // An address that is written as a name is none, either.
-    try await bench.show(bench.authority.issue(names: "DNS:127.0.0.1"))
+    try await bench.server.show(bench.authority.issue(names: "DNS:127.0.0.1"))
     Self.expect(try await bench.error(), .wrongHost)
   }
 
   @Test("A certificate for clients does not do for a server")
   func purpose() async throws {
     let bench = try await Bench()
-    try await bench.show(bench.authority.issue(extension: "extendedKeyUsage=clientAuth"))
+    try await bench.server.show(bench.authority.issue(extension: "extendedKeyUsage=clientAuth"))
     Self.expect(try await bench.error(), .unfit, "purpose")
   }
 
@@ -147,7 +134,7 @@ struct TLSFaultTests {
   func weakKey() async throws {
     let authority = try await TestAuthority.shared()
     let weak = try await authority.issue(key: "rsa:1024")
-    let port = try RedisServer.freePort()
+    let port = try FreePort.take()
     let server = try ChildProcess(
       "openssl",
       ["s_server", "-accept", "127.0.0.1:\(port)", "-cert", weak.certificateFile, "-key", weak.keyFile]
@@ -171,7 +158,7 @@ struct TLSFaultTests {
       try await bench.authority.issue(dates: ("20200101000000Z", "20200102000000Z")),
       try await bench.authority.issue("x", names: nil), try await bench.authority.selfSigned(),
     ] {
-      try await bench.show(identity)
+      try await bench.server.show(identity)
       #expect(try await bench.error() != nil)
       #expect(try await bench.error { $0.isInsecure = true } == nil)
       #expect(try await bench.error { ($0.isInsecure, $0.caFile) = (true, nil) } == nil)

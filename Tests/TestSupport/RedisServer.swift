@@ -63,7 +63,7 @@ package final class RedisServer: Sendable {
     directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
 
     let login = password.map { ":\($0)@" } ?? ""
-    let port = tcp || tls != nil ? try Self.freePort() : 0
+    let port = tcp || tls != nil ? try FreePort.take() : 0
     let socketURL = "unix://\(login)\(directory)/redis.sock"
     plainEndpoint = try RedisEndpoint(socketURL)
     url = port == 0 ? socketURL : "\(tls == nil ? "redis" : "rediss")://\(login)127.0.0.1:\(port)/0"
@@ -95,6 +95,19 @@ package final class RedisServer: Sendable {
   /// A new connection beside TLS, for a test to arrange things.
   package func plainConnection(name: String = "plain") -> RedisConnection {
     RedisConnection(to: plainEndpoint, options: .init(name: name, replyTimeout: .seconds(30)))
+  }
+
+  /// Has a server that speaks TLS show this certificate from now on.
+  package func show(_ identity: TestAuthority.Identity) async throws {
+    let command = RedisCommand(
+      "CONFIG",
+      "SET",
+      "tls-cert-file",
+      identity.certificateFile,
+      "tls-key-file",
+      identity.keyFile
+    )
+    _ = try await plainConnection().run(command)
   }
 
   /// Sends a Unix signal to the server. Does not wait for anything; SIGSTOP and SIGCONT halt and resume it.
@@ -159,21 +172,4 @@ package final class RedisServer: Sendable {
   }
 
   private var log: String { (try? String(contentsOfFile: "\(directory)/redis.log", encoding: .utf8)) ?? "no log" }
-
-  /// A port of 127.0.0.1 that nobody listens on now.
-  package static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
-      }
-    }
-    guard code else { throw CocoaError(.fileReadUnknown) }
-    return UInt16(bigEndian: address.sin_port)
-  }
 }

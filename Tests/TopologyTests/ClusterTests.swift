@@ -118,6 +118,7 @@ extension TopologyTests {
       try await cluster.move([bench.name.description], from: owner, to: other)
       let result = try await bench.smsq("push", "--to", "+8613800138000", "--text", "hi")
       #expect(result.code == 75 && result.note.contains("try again"), "\(result)")
+      #expect(result.note.contains("the slot of '\(bench.name)' is on its way"), "\(result)")
       try await cluster.move(slot, to: other)
       #expect(await bench.snapshot()?.waiting == cluster.nodes.count)
       #expect(try await bench.violations() == [])

@@ -56,7 +56,7 @@ struct DeadActionOptions: ParsableArguments {
   }
 
   func run(_ action: DeadAction) async throws {
-    let connection = redis.connection()
+    let connection = redis.connection(for: queueOption.queue)
     let queue = MessageQueue(queueOption.queue, on: connection)
     do {
       var search = try await DeadLetterSearch(selection.filter, in: queue)

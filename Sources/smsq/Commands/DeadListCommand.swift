@@ -21,7 +21,7 @@ struct DeadListCommand: AsyncParsableCommand {
   var showNumbers = false
 
   func run() async throws {
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue))
     do {
       var search = try await DeadLetterSearch(selection.filter, in: queue)
       var isEmpty = true

@@ -20,7 +20,7 @@ struct DeadShowCommand: AsyncParsableCommand {
   var json = false
 
   func run() async throws {
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue))
     do {
       var search = try await DeadLetterSearch(DeadLetterFilter(ids: [id]), in: queue)
       var isFirst = true

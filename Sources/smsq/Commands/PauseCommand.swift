@@ -14,7 +14,7 @@ struct PauseCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      try await MessageQueue(queueOption.queue, on: redis.connection()).pause()
+      try await MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue)).pause()
     } catch {
       throw Failure(error)
     }

@@ -31,7 +31,7 @@ struct PeekCommand: AsyncParsableCommand {
   func run() async throws {
     let peek: Peek
     do {
-      let queue = MessageQueue(queueOption.queue, on: redis.connection())
+      let queue = MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue))
       peek = try await Peek(number, into: queue, defaultCountryCode: country.defaultCountryCode)
     } catch {
       throw Failure(error)

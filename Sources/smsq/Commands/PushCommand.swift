@@ -108,7 +108,7 @@ struct PushCommand: AsyncParsableCommand {
     if file == nil && (to == nil || text == nil) {
       throw ValidationError("A message needs --to and --text; many messages come with --file.")
     }
-    let queue = MessageQueue(queueOption.queue, on: redis.connection())
+    let queue = MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue))
     do {
       if let file {
         try await BulkPush(command: self, queue: queue).run(file)

@@ -13,7 +13,7 @@ struct ResumeCommand: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      try await MessageQueue(queueOption.queue, on: redis.connection()).resume()
+      try await MessageQueue(queueOption.queue, on: redis.connection(for: queueOption.queue)).resume()
     } catch {
       throw Failure(error)
     }

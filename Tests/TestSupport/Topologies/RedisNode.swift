@@ -30,7 +30,7 @@ package final class RedisNode: Sendable {
   ) throws {
     signal(SIGPIPE, SIG_IGN)
     self.host = host
-    self.port = try port ?? Self.freePort()
+    self.port = try port ?? FreePort.take(withBus: true)
     folder = NSTemporaryDirectory() + "/smsq-node-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let prefix = namespace.map { ["ip", "netns", "exec", $0] } ?? []
@@ -100,15 +100,6 @@ package final class RedisNode: Sendable {
   }
 
   private var log: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
-
-  /// A port of 127.0.0.1 that nobody listens on now, nor on the one that is 10,000 higher, where a cluster's nodes speak to
-  /// each other.
-  package static func freePort() throws -> Int {
-    while true {
-      let port = Int(try RedisServer.freePort())
-      if port < 55_000 { return port }
-    }
-  }
 }
 
 extension RedisEndpoint {
