@@ -14,10 +14,12 @@ INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
 PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|ReportsTests|smsqTests)\.
+# Alone: a sentinel takes a server for dead that is only busy.
+TOPOLOGY_TESTS := ^TopologyTests\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,peers
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,tls,peers
 BENCH_PIN ?= apart
 # For the row `builds`: NAME=PATH,... of the binaries that it compares.
 BENCH_BUILDS ?=
@@ -37,13 +39,14 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-release test-tsan simulate soak bench bench-peers bench-instructions \
+.PHONY: all build manual demo stop test test-tls test-topologies test-release test-tsan simulate soak bench bench-peers \
+  bench-instructions \
   check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
 build: ## Build .build/release/smsq
-	@.ci/dependencies libhiredis-dev libsqlite3-dev
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev
 	@mkdir -p $(STATIC_CXX)
 	@archive=$$(clang -print-file-name=libstdc++.a) && test -f "$$archive" && ln -sf "$$archive" $(STATIC_CXX) || :
 	$(RELEASE) --product smsq
@@ -56,7 +59,7 @@ manual: build ## Write the man page, .build/smsq.1
 	  --date "$$(git log -1 --format=%cs 2>/dev/null || date +%F)"
 
 demo: ## Start a private Redis and a worker under a private supervisord, and send messages
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server supervisor
 	@$(MAKE) --no-print-directory build
 	@supervisor/demo.sh start
 
@@ -64,26 +67,43 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server supervisor python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server supervisor python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
-	swift test --skip-build --filter '$(PURE_TESTS)'
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) swift test --skip-build --skip '$(PURE_TESTS)'
+	.ci/test --skip-build --filter '$(PURE_TESTS)'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)|$(TOPOLOGY_TESTS)'
+	.ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
+
+# With FAST=1 those of a worker that is told to stop, waits, or loses its Redis: what CI runs.
+TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTests\.$(if $(FAST),Worker(Wait|Stop|Outage)Tests/)
+
+test-tls: ## Run the tests of connections and workers once more, over TLS
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
+	swift build --build-tests --explicit-target-dependency-import-check error
+	SMSQ_TEST_TLS=1 SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --filter '$(TLS_TESTS)'
+
+# How often each thing befalls them; `make test` has one round.
+TOPOLOGY_ROUNDS ?= 3
+
+test-topologies: ## Run the tests of sentinels and clusters, with more rounds: make test-topologies TOPOLOGY_ROUNDS=3
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server
+	swift build --build-tests --explicit-target-dependency-import-check error
+	TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	SMSQ_TEST_BINARY=$(CURDIR)/$(BINARY) SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
-	  swift test --skip-build --filter '^CommandTests\.'
+	  .ci/test --skip-build --filter '^CommandTests\.'
 
 # In a folder of its own, because nothing built without it can be used. Without supervisord, which it cannot watch. The
 # smsq that tests start is watched as well: what it says goes to standard error, which they look at.
 TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
   SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
-  swift test --skip-build --sanitize thread --scratch-path .build-tsan
+  .ci/test --skip-build --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server python3 openssl
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'
@@ -95,14 +115,14 @@ SECONDS ?=
 SEED ?=
 
 simulate: ## Run workers' decisions in simulated worlds: make simulate SEEDS=1000000, or SEED=n to see one
-	@.ci/dependencies libhiredis-dev libsqlite3-dev
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev
 	$(RELEASE) --product simulate
 	.build/release/simulate --seeds $(SEEDS) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 SOAK_SECONDS ?= 600
 
 soak: ## Run workers at a steady rate with a fault every few seconds: make soak SOAK_SECONDS=600
-	@.ci/dependencies libhiredis-dev libsqlite3-dev redis-server
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server
 	swift build --build-tests
 	SOAK_SECONDS=$(SOAK_SECONDS) swift test --skip-build --filter SoakTests
 

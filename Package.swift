@@ -201,6 +201,12 @@ let package = Package(
       ],
       swiftSettings: swiftSettings
     ),
+    // The real smsq, real sentinels and a real cluster.
+    .testTarget(
+      name: "TopologyTests",
+      dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport"],
+      swiftSettings: swiftSettings
+    ),
     // And a real supervisord.
     .testTarget(
       name: "SupervisorTests",

@@ -99,7 +99,10 @@ extension MessageQueue {
   func claimCall(_ request: ClaimRequest) -> ScriptCall {
     var call = ScriptCall(
       .claim,
-      keys: [keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life)]
+      keys: [
+        keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life),
+        keys.absent,
+      ]
     )
     call.append(request.life.id)
     call.append(request.life.claimPrefix)

@@ -32,7 +32,7 @@ extension MessageQueue {
     for life: WorkerLife,
     lease: Duration
   ) async throws(RedisError) -> [[UInt8]]? {
-    var call = ScriptCall(.drop, keys: [keys.dead, keys.stats, keys.dropping, keys.workers])
+    var call = ScriptCall(.drop, keys: [keys.dead, keys.stats, keys.dropping, keys.workers, keys.absent])
     call.append(life.id)
     call.append(lease.milliseconds)
     call.append(bounds.count ?? 0)

@@ -127,7 +127,7 @@ extension MessageQueue {
     let callerIDs = remembers ? batch.callerIDs : []
     var call = ScriptCall(
       .enqueue,
-      keys: [keys.list, keys.wake, keys.later, keys.stats, spreadKey] + callerIDs.map(keys.seen),
+      keys: [keys.list, keys.wake, keys.later, keys.stats, spreadKey] + callerIDs.map(keys.seen) + [keys.absent],
       lastArguments: batch.payloads
     )
     call.append(maxWaiting)

@@ -32,7 +32,7 @@ extension MessageQueue {
     limit: Int = 500,
     mostBytes: Int = Self.mostBytesPerCall
   ) async throws(RedisError) -> FencedClaims? {
-    var call = ScriptCall(.fence, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
+    var call = ScriptCall(.fence, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health, keys.absent])
     call.append(life.id)
     call.append(life.claimPrefix)
     call.append(isGone ? "1" : "0")

@@ -43,7 +43,8 @@ extension MessageQueue {
     lease: Duration,
     lastClaim: Duration? = nil
   ) async throws(RedisError) -> RenewAnswer {
-    var call = leaseCall(.renew, keys: [keys.workers, keys.health, keys.claimed(life), keys.served], life, lease)
+    let keys = [keys.workers, keys.health, keys.claimed(life), keys.served, keys.absent]
+    var call = leaseCall(.renew, keys: keys, life, lease)
     call.append(lastClaim.map { String($0.milliseconds) } ?? "")
     let fields = try await connection.call(call).elements(4, of: .renew)
     return RenewAnswer(
@@ -59,7 +60,7 @@ extension MessageQueue {
   /// - Returns: how many claims it still holds. More than 0: it stays, and they are recovered when its lease ends.
   @discardableResult
   package func leave(_ life: WorkerLife) async throws(RedisError) -> Int {
-    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health])
+    var call = ScriptCall(.leave, keys: [keys.workers, keys.turns, keys.claimed(life), keys.health, keys.absent])
     call.append(life.id)
     return Int(try await connection.call(call).integer ?? 0)
   }
@@ -70,7 +71,7 @@ extension MessageQueue {
     _ life: WorkerLife,
     _ lease: Duration
   ) -> ScriptCall {
-    var call = ScriptCall(script, keys: keys)
+    var call = ScriptCall(script, keys: keys + [self.keys.absent])
     call.append(life.id)
     call.append(life.namePrefix)
     call.append(lease.milliseconds)

@@ -29,6 +29,12 @@ package struct QueueKeys: Sendable {
   package let served: String
   /// String, of a shard that is not the first: over how many of them pushes to the queue are spread.
   package let shard: String
+  /// Never there: the last of the keys that each script names which writes.
+  ///
+  /// While the slot moves from one node of a cluster to another, some keys are here and some there. Redis then refuses a call
+  /// that names a key which is not here, before it begins. One that names only keys that are here, removes the last entry of one
+  /// and adds to it again, would find it gone to the other node, and end between the two.
+  package let absent: String
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
@@ -48,6 +54,7 @@ package struct QueueKeys: Sendable {
     spread = "\(tag):spread"
     served = "\(tag):served"
     shard = "\(tag):shard"
+    absent = "\(tag):absent"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
   }

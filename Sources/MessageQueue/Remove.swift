@@ -13,7 +13,10 @@ extension MessageQueue {
   ) async throws(RedisError) -> Int {
     if letters.isEmpty { return 0 }
     let ids = letters.map(callerID)
-    var call = ScriptCall(.remove, keys: [keys.dead, keys.stats] + ids.compactMap { $0.map(keys.seen) })
+    var call = ScriptCall(
+      .remove,
+      keys: [keys.dead, keys.stats] + ids.compactMap { $0.map(keys.seen) } + [keys.absent]
+    )
     var nextIDKey = 3
     for (letter, id) in zip(letters, ids) {
       call.append(letter.stored)

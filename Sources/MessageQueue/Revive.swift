@@ -9,7 +9,7 @@ extension MessageQueue {
   /// - Returns: how many were put back; the others were not there any more.
   package func revive(_ letters: [DeadLetter]) async throws(RedisError) -> Int {
     if letters.isEmpty { return 0 }
-    var call = ScriptCall(.revive, keys: [keys.list, keys.wake, keys.dead, keys.stats])
+    var call = ScriptCall(.revive, keys: [keys.list, keys.wake, keys.dead, keys.stats, keys.absent])
     for letter in letters {
       let history = MessageHistory(id: letter.element.history.id)
       call.append(letter.stored)

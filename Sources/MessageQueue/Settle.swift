@@ -104,6 +104,7 @@ extension MessageQueue {
       .settle,
       keys: [
         keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.workers, keys.claimed(holder.life),
+        keys.absent,
       ]
     )
     call.append(holder.life.id)

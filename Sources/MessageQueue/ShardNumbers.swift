@@ -43,7 +43,7 @@ extension MessageQueue {
     from known: ShardNumbers,
     to wanted: ShardNumbers
   ) async throws(RedisError) -> ShardNumbers {
-    var call = ScriptCall(.reshard, keys: [keys.spread, keys.served])
+    var call = ScriptCall(.reshard, keys: [keys.spread, keys.served, keys.absent])
     for numbers in [known, wanted] {
       call.append(numbers.spread.text)
       call.append(numbers.served)
@@ -56,7 +56,7 @@ extension MessageQueue {
   ///
   /// - Returns: what it knows now.
   package func raise(_ spread: Spread) async throws(RedisError) -> Spread {
-    var call = ScriptCall(.spread, keys: [spreadKey, keys.served])
+    var call = ScriptCall(.spread, keys: [spreadKey, keys.served, keys.absent])
     call.append(spread.generation)
     call.append(spread.shards)
     call.append(shard == 0 ? "1" : "0")

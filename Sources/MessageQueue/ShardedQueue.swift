@@ -16,6 +16,9 @@ package final class ShardedQueue: Sendable {
     self.connect = connect
   }
 
+  /// To the first shard.
+  package var connection: RedisConnection { first.connection }
+
   /// The first shard, which has the queue's name and knows how many there are.
   package var first: MessageQueue { shard(0) }
 

@@ -35,10 +35,32 @@ final class GuardedSocket: Sendable {
     return poll(&request, 1, Int32(clamping: Int64(patience / .milliseconds(1)))) > 0
   }
 
+  /// Does nothing for so long, in steps: an interrupt is to be noticed.
+  ///
+  /// - Returns: false when ``interrupt()`` came.
+  func rest(_ duration: Duration) -> Bool {
+    let end = ContinuousClock.now + duration
+    while !isInterrupted {
+      let left = end - .now
+      if left <= .zero { return true }
+      // Polled: it is done only while a server is looked for, and a signal for it would cost each connection descriptors.
+      usleep(UInt32(min(left, .milliseconds(20)) / .microseconds(1)))
+    }
+    return false
+  }
+
   /// Wakes a blocked read at once; it sees the end of the stream.
   func interrupt() {
     state.withLock { state in
       state.interrupted = true
+      if let descriptor = state.descriptor { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+    }
+  }
+
+  /// Cuts the connection, as if the other side had: a blocked read sees the end of the stream, and the next connection may be
+  /// used.
+  func reset() {
+    state.withLock { state in
       if let descriptor = state.descriptor { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
     }
   }

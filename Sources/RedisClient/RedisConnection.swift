@@ -1,6 +1,4 @@
 import CHiredis
-import Glibc
-import Synchronization
 
 /// One connection to Redis on a thread of its own.
 ///
@@ -18,27 +16,33 @@ package actor RedisConnection {
     package var connectTimeout: Duration
     /// How long to wait for an answer, besides the time for which a command blocks. Default 10 s.
     package var replyTimeout: Duration
+    /// How long to try again, within one call, where a server is found by sentinels or is one of a cluster, and cannot be
+    /// found or takes nothing for the moment. Only what was surely not carried out is tried again. Default 0.
+    package var settleTimeout: Duration
 
     package init(
       name: String,
       connectTimeout: Duration = .seconds(5),
-      replyTimeout: Duration = .seconds(10)
+      replyTimeout: Duration = .seconds(10),
+      settleTimeout: Duration = .zero
     ) {
       self.name = name
       self.connectTimeout = connectTimeout
       self.replyTimeout = replyTimeout
+      self.settleTimeout = settleTimeout
     }
   }
 
-  package nonisolated let endpoint: RedisEndpoint
-  private let options: Options
+  package nonisolated let route: RedisRoute
+  package nonisolated var endpoint: RedisEndpoint { route.endpoint }
+  let options: Options
   private let executor: ConnectionThread
   /// Whose thread this is, if it is another connection's: it must not stop before this one is gone.
   private let owner: RedisConnection?
-  private var context: UnsafeMutablePointer<redisContext>?
-  /// How long the connection waits for an answer now.
-  private var patience = Duration.zero
-  private let socket = GuardedSocket()
+  var stream: RedisStream?
+  /// Where the last stream led to; nil before it was found.
+  var address: RedisEndpoint.Address?
+  let socket = GuardedSocket()
   /// What was sent by ``send(_:blocking:)`` and is not answered yet.
   private var unanswered: Unanswered?
   /// A script's SHA-1 as the server computed it; the same on every server, so it outlives a connection. Tests put that of a
@@ -49,24 +53,31 @@ package actor RedisConnection {
   /// For a task of an actor that shares this connection's executor, and so its thread.
   package nonisolated var taskExecutor: any TaskExecutor { executor }
 
-  package init(to endpoint: RedisEndpoint, options: Options) {
-    self.endpoint = endpoint
+  package init(to route: RedisRoute, options: Options) {
+    self.route = route
     self.options = options
     executor = ConnectionThread(name: options.name)
     owner = nil
+    if !route.isFixed { route.resolver.add(socket) }
+  }
+
+  package init(to endpoint: RedisEndpoint, options: Options) {
+    self.init(to: RedisResolver(endpoint).route(for: ""), options: options)
   }
 
   /// Connects to where another connection does, and shares its thread: while a call to one is under way, so is none to the
   /// other.
   package init(besides other: RedisConnection, options: Options) {
-    endpoint = other.endpoint
+    route = other.route
     self.options = options
     executor = other.executor
     owner = other
+    if !route.isFixed { route.resolver.add(socket) }
   }
 
   isolated deinit {
     close()
+    if !route.isFixed { route.resolver.remove(socket) }
     if owner == nil { executor.stop() }
   }
 
@@ -85,9 +96,12 @@ package actor RedisConnection {
   /// - Parameter blocking: for how long Redis may keep the answers back because it was asked to.
   /// - Throws: ``RedisError`` when the exchange as a whole failed; any of the commands may have been carried out then.
   package func run(_ pipeline: [RedisCommand], blocking: Duration = .zero) throws(RedisError) -> [RedisReply] {
-    try exchange(blocking: blocking) { context throws(RedisError) in
-      for command in pipeline { try Self.append(command, to: context) }
-      return try Self.replies(pipeline.count, from: context)
+    try followed { refused throws(RedisError) in
+      try exchange(blocking: blocking) { stream throws(RedisError) in
+        let commands = refused.map { $0.map { pipeline[$0] } } ?? pipeline
+        for command in commands { try stream.append(command) }
+        return try stream.replies(commands.count)
+      }
     }
   }
 
@@ -98,9 +112,9 @@ package actor RedisConnection {
   /// - Throws: ``RedisError``; any of the commands may have been carried out then.
   package func send(_ pipeline: [RedisCommand], blocking: Duration = .zero) throws(RedisError) {
     precondition(unanswered == nil, "the last ones were not answered")
-    _ = try exchange { context throws(RedisError) in
-      for command in pipeline { try Self.append(command, to: context) }
-      try Self.flush(context)
+    _ = try exchange { stream throws(RedisError) in
+      for command in pipeline { try stream.append(command) }
+      try stream.flush()
       return []
     }
     unanswered = Unanswered(count: pipeline.count, until: .now + blocking + options.replyTimeout)
@@ -112,16 +126,11 @@ package actor RedisConnection {
   /// - Returns: all of them, error replies in their places, or nil while some are missing. Empty when none are expected.
   /// - Throws: ``RedisError`` when the connection is lost, or an answer overdue; any of the commands may have been carried out.
   package func arrived(within patience: Duration = .zero) throws(RedisError) -> [RedisReply]? {
-    guard let context, var unanswered else { return [] }
+    guard let stream, var unanswered else { return [] }
     do throws(RedisError) {
       while unanswered.replies.count < unanswered.count {
-        var raw: UnsafeMutableRawPointer?
-        guard redisGetReplyFromReader(context, &raw) == REDIS_OK else { throw RedisError(failed: context) }
-        if let raw {
-          unanswered.replies.append(RedisReply(raw.assumingMemoryBound(to: redisReply.self)))
-          freeReplyObject(raw)
-        } else if GuardedSocket.isReadable(chiredis_descriptor(context), within: patience) {
-          guard redisBufferRead(context) == REDIS_OK else { throw RedisError(failed: context) }
+        if let reply = try stream.replyIfHere(within: patience) {
+          unanswered.replies.append(reply)
         } else if ContinuousClock.now > unanswered.until {
           throw RedisError(code: .timedOut, message: "no answer in time", hiredisCode: REDIS_ERR_IO)
         } else {
@@ -133,8 +142,8 @@ package actor RedisConnection {
       throw closed(by: error)
     }
     self.unanswered = nil
-    for case .error(let error) in unanswered.replies where error.treatment == .reconnect { close() }
-    return unanswered.replies
+    for case .error(let error) in unanswered.replies { take(error) }
+    return inWords(unanswered.replies)
   }
 
   private struct Unanswered {
@@ -146,7 +155,10 @@ package actor RedisConnection {
   }
 
   /// Whether there is a connection, as far as is known without asking.
-  package var isOpen: Bool { context != nil }
+  package var isOpen: Bool { stream != nil }
+
+  /// Of the server's certificate; nil without TLS, and without a connection.
+  package var certificateSpan: CertificateSpan? { stream?.certificateSpan }
 
   /// Calls scripts in one round trip and returns their replies, error replies in their places.
   ///
@@ -183,23 +195,39 @@ package actor RedisConnection {
       load.append(call.script.source)
       shas[call.script.name] = try run(load)
     }
+    return try followed { refused throws(RedisError) in
+      guard let refused else { return try exchange(calls, behind: command, blocking: blocking) }
+      let first = command == nil ? 0 : 1
+      return try exchange(
+        refused.filter { $0 >= first }.map { calls[$0 - first] },
+        behind: refused.first == 0 ? command : nil,
+        blocking: blocking
+      )
+    }
+  }
+
+  private func exchange(
+    _ calls: [ScriptCall],
+    behind command: RedisCommand?,
+    blocking: Duration
+  ) throws(RedisError) -> [RedisReply] {
     let shas = shas
-    return try exchange(blocking: blocking) { context throws(RedisError) in
-      if let command { try Self.append(command, to: context) }
+    return try exchange(blocking: blocking) { stream throws(RedisError) in
+      if let command { try stream.append(command) }
       for call in calls {
         let evalsha = RedisCommand("EVALSHA", shas[call.script.name]!.string ?? "")
-        try Self.append(evalsha, call.operands, call.lastArguments, to: context)
+        try stream.append(evalsha, call.operands, call.lastArguments)
         // Redis is to begin with a large one while the next is copied; and its copy is not needed any more.
-        if call.lastArguments.bytes.count >= Self.largeCall { try Self.flush(context) }
+        if call.lastArguments.bytes.count >= Self.largeCall { try stream.flush() }
       }
       let first = command == nil ? 0 : 1
-      var replies = try Self.replies(first + calls.count, from: context)
+      var replies = try stream.replies(first + calls.count)
       for (index, call) in zip(first..., calls) {
         guard case .error(let error) = replies[index], error.code.rawValue == "NOSCRIPT" else { continue }
         var eval = RedisCommand("EVAL")
         eval.append(call.script.source)
-        try Self.append(eval, call.operands, call.lastArguments, to: context)
-        replies[index] = try Self.replies(1, from: context)[0]
+        try stream.append(eval, call.operands, call.lastArguments)
+        replies[index] = try stream.replies(1)[0]
       }
       return replies
     }
@@ -219,9 +247,8 @@ package actor RedisConnection {
 
   /// Ends the connection; the next call makes a new one.
   package func close() {
-    socket.clear()
-    if let context { redisFree(context) }
-    context = nil
+    stream?.close()
+    stream = nil
     unanswered = nil
   }
 
@@ -234,23 +261,29 @@ package actor RedisConnection {
   /// late answer would be taken for the next command's.
   private func exchange(
     blocking: Duration = .zero,
-    _ body: (UnsafeMutablePointer<redisContext>) throws(RedisError) -> [RedisReply]
+    _ body: (RedisStream) throws(RedisError) -> [RedisReply]
   ) throws(RedisError) -> [RedisReply] {
+    // Nothing asks for the time where there is but one server.
+    let start = route.isFixed ? nil : ContinuousClock.now
     do throws(RedisError) {
-      let context = try connected()
-      setPatience(options.replyTimeout + blocking, on: context)
-      let replies = try body(context)
+      let stream = try connected()
+      stream.setPatience(options.replyTimeout + blocking)
+      let replies = try body(stream)
       for case .error(let error) in replies {
-        if Self.isSentinel(context, thatAnswered: error) { throw Self.sentinel }
-        if error.treatment == .reconnect {
-          close()
-          break
-        }
+        if Self.isSentinel(stream, thatAnswered: error) { throw Self.sentinel }
+        take(error)
       }
       return replies
     } catch {
+      if let start { lost(since: start) }
       throw closed(by: error)
     }
+  }
+
+  /// Ends the connection after an error reply that says it is of no use.
+  private func take(_ error: RedisError) {
+    if !route.isFixed { follow(error) }
+    if error.treatment == .reconnect { close() }
   }
 
   /// Ends a connection that can no longer be trusted.
@@ -261,165 +294,7 @@ package actor RedisConnection {
     if socket.isInterrupted {
       return RedisError(code: .interrupted, message: "the connection was closed on purpose")
     }
-    return RedisError(code: error.code, message: "\(endpoint): \(error.message)", hiredisCode: error.hiredisCode)
-  }
-
-  private func setPatience(_ patience: Duration, on context: UnsafeMutablePointer<redisContext>) {
-    if patience == self.patience { return }
-    self.patience = patience
-    redisSetTimeout(context, timeval(patience))
-  }
-
-  private func connected() throws(RedisError) -> UnsafeMutablePointer<redisContext> {
-    if let context { return context }
-    let context = try Self.open(endpoint.address, timeout: options.connectTimeout)
-    self.context = context
-    let descriptor = chiredis_descriptor(context)
-    guard socket.set(descriptor) else {
-      throw RedisError(code: .interrupted, message: "the connection was closed on purpose")
-    }
-    SocketOptions.apply(to: descriptor, unansweredAfter: options.replyTimeout)
-    patience = .zero
-    setPatience(options.replyTimeout, on: context)
-
-    for command in greeting {
-      try Self.append(command, to: context)
-    }
-    let replies: [RedisReply]
-    do throws(RedisError) {
-      replies = try Self.replies(greeting.count, from: context)
-    } catch {
-      guard error.code == .disconnected else { throw error }
-      throw Self.lastWords(descriptor)
-        ?? RedisError(code: .hungUp, message: error.message, hiredisCode: error.hiredisCode)
-    }
-    for case .error(let error) in replies {
-      // An old server or a strict ACL may refuse CLIENT SETNAME: a name is not worth failing for.
-      if error.message.contains("SETNAME") || error.message.contains("client|setname") { continue }
-      throw Self.isSentinel(context, thatAnswered: error) ? Self.sentinel : error
-    }
-    return context
-  }
-
-  private static let sentinel = RedisError(code: .sentinel, message: "this is a Sentinel and no Redis server")
-
-  /// Whether the other side is a Sentinel. It answers most commands as a server answers one that it does not know, so it has
-  /// to be asked what it is.
-  private static func isSentinel(_ context: UnsafeMutablePointer<redisContext>, thatAnswered error: RedisError) -> Bool
-  {
-    guard error.cause == .unknownCommand, (try? append(RedisCommand("INFO", "server"), to: context)) != nil else {
-      return false
-    }
-    return (try? replies(1, from: context))?[0].string?.contains("redis_mode:sentinel") == true
-  }
-
-  /// What the other side had said before it hung up: Redis tells a client that is one too many, and does not wait for its
-  /// greeting, so that we fail to write before we have read.
-  private static func lastWords(_ descriptor: Int32) -> RedisError? {
-    var buffer = [UInt8](repeating: 0, count: 512)
-    let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-    guard count > 0, buffer[0] == UInt8(ascii: "-") else { return nil }
-    let line = buffer[1..<count].prefix { $0 != UInt8(ascii: "\r") }
-    return RedisError(serverMessage: String(decoding: line, as: UTF8.self))
-  }
-
-  /// What is said first on a new connection: who we are, and which database we mean.
-  private var greeting: [RedisCommand] {
-    var commands: [RedisCommand] = []
-    if let password = endpoint.password {
-      commands.append(
-        endpoint.user.map { RedisCommand("AUTH", $0, password) } ?? RedisCommand("AUTH", password)
-      )
-    }
-    if endpoint.database != 0 { commands.append(RedisCommand("SELECT", String(endpoint.database))) }
-    commands.append(RedisCommand("CLIENT", "SETNAME", options.name.filter { $0 > " " && $0 < "\u{7F}" }))
-    return commands
-  }
-
-  private static func open(
-    _ address: RedisEndpoint.Address,
-    timeout: Duration
-  ) throws(RedisError) -> UnsafeMutablePointer<redisContext> {
-    while true {
-      let opened =
-        switch address {
-        case .tcp(let host, let port): redisConnectWithTimeout(host, Int32(port), timeval(timeout))
-        case .unix(let path): redisConnectUnixWithTimeout(path, timeval(timeout))
-        }
-      guard let context = opened else {
-        throw RedisError(code: .disconnected, message: "out of memory", hiredisCode: REDIS_ERR_OOM)
-      }
-      if chiredis_error(context) == 0 { return context }
-      let interruptedBySignal = errno == EINTR && chiredis_error(context) == REDIS_ERR_IO
-      let error = RedisError(failed: context)
-      redisFree(context)
-      // hiredis reports a signal during its poll(2) as a failure; it is none.
-      if !interruptedBySignal { throw error }
-    }
-  }
-
-  /// Appends a command to the output buffer. It may come in parts, which hiredis copies one behind the other: the long one
-  /// of a thousand messages is not to be copied only to get its beginning in front.
-  private static func append(
-    _ parts: RedisCommand...,
-    to context: UnsafeMutablePointer<redisContext>
-  ) throws(RedisError) {
-    let header = RedisCommand.header(parts.reduce(0) { $0 + $1.count })
-    for piece in [header] + parts.map(\.bytes) {
-      let code = piece.withUnsafeBytes { bytes in
-        redisAppendFormattedCommand(context, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
-      }
-      if code != REDIS_OK { throw RedisError(failed: context) }
-    }
-  }
-
-  /// Sends what was appended.
-  private static func flush(_ context: UnsafeMutablePointer<redisContext>) throws(RedisError) {
-    var isDone: Int32 = 0
-    repeat {
-      guard redisBufferWrite(context, &isDone) == REDIS_OK else { throw RedisError(failed: context) }
-    } while isDone == 0
-  }
-
-  private static func replies(
-    _ count: Int,
-    from context: UnsafeMutablePointer<redisContext>
-  ) throws(RedisError) -> [RedisReply] {
-    var replies: [RedisReply] = []
-    replies.reserveCapacity(count)
-    for _ in 0..<count {
-      var raw: UnsafeMutableRawPointer?
-      guard redisGetReply(context, &raw) == REDIS_OK, let raw else { throw RedisError(failed: context) }
-      replies.append(RedisReply(raw.assumingMemoryBound(to: redisReply.self)))
-      freeReplyObject(raw)
-    }
-    return replies
-  }
-}
-
-extension RedisError {
-  /// Reads what hiredis says went wrong.
-  fileprivate init(failed context: UnsafePointer<redisContext>) {
-    let code = chiredis_error(context)
-    let text = String(cString: chiredis_error_text(context))
-    switch code {
-    case REDIS_ERR_PROTOCOL:
-      self.init(
-        code: .notRedis,
-        message: "what answers there is no Redis (\(text))",
-        hiredisCode: code
-      )
-    case REDIS_ERR_IO where errno == EAGAIN || errno == ETIMEDOUT:
-      self.init(code: .timedOut, message: "no answer in time", hiredisCode: code)
-    default:
-      self.init(code: .disconnected, message: text.isEmpty ? "connection lost" : text, hiredisCode: code)
-    }
-  }
-}
-
-extension timeval {
-  init(_ duration: Duration) {
-    let (seconds, attoseconds) = duration.components
-    self.init(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
+    let place = route.isFixed ? "\(endpoint)" : address.map { "\($0) of \(endpoint)" } ?? "\(endpoint)"
+    return RedisError(code: error.code, message: "\(place): \(error.message)", hiredisCode: error.hiredisCode)
   }
 }

@@ -1,14 +1,18 @@
 extension RedisError {
   /// What is the matter, as far as a person must be told something else about it, or a program do something else.
-  package enum Cause: Sendable, Equatable, CaseIterable {
+  package enum Cause: Sendable, Equatable {
     // No answer.
     case unreachable, hungUp
     /// Cut short by ourselves.
     case interrupted
+    /// There is no TLS with it.
+    case tls(TLSFault)
     // Another program answers, or another one than is meant.
-    case httpServer, tlsServer, sshServer, otherServer, sentinel, clusterNode, replica
+    case httpServer, tlsServer, sshServer, otherServer, sentinel, notSentinel, clusterNode, replica
+    // Sentinels answer, and do not lead to a server.
+    case unknownMaster, sentinelLogin
     // Redis cannot now.
-    case notReady, noClusterYet, tooManyClients, full, unwritable
+    case notReady, noMaster, slotMoving, noClusterYet, tooManyClients, full, unwritable
     // Redis does not let us in, or not do this.
     case badLogin, noLoginWanted, noUsers, protectedMode, noDatabase, noRight
     // Redis does not do this.
@@ -22,7 +26,12 @@ extension RedisError {
     case .interrupted: return .interrupted
     case .notRedis: return Cause(answer: message)
     case .sentinel: return .sentinel
-    default: break
+    case .notSentinel: return .notSentinel
+    case .unknownMaster: return .unknownMaster
+    case .sentinelRefused: return .sentinelLogin
+    case .noMaster: return .noMaster
+    case .moving: return .slotMoving
+    default: if let fault = code.tlsFault { return .tls(fault) }
     }
     switch code.rawValue {
     case "LOADING", "BUSY", "TRYAGAIN", "MASTERDOWN": return .notReady
@@ -43,6 +52,16 @@ extension RedisError {
   }
 }
 
+extension RedisError.Cause: CaseIterable {
+  package static let allCases: [Self] =
+    [
+      .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .notSentinel,
+      .clusterNode, .replica, .unknownMaster, .sentinelLogin, .notReady, .noMaster, .slotMoving, .noClusterYet,
+      .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
+      .protectedMode, .noDatabase, .noRight, .unknownCommand, .wrongType, .other,
+    ] + TLSFault.allCases.map(Self.tls)
+}
+
 extension RedisError.Cause {
   /// Of an error that has no word of its own. Redis' texts differ from version to version, and those of proxies more.
   fileprivate init(refusal message: String) {
@@ -61,6 +80,8 @@ extension RedisError.Cause {
       ("unknown command", .unknownCommand),
       ("unknown redis command", .unknownCommand),
       ("unsupported command", .unknownCommand),
+      // A script found a key of its slot on another node: the slot is on its way.
+      ("non local key", .notReady),
     ]
     self = signs.first { text.contains($0.0) }?.1 ?? .other
   }
@@ -75,13 +96,16 @@ extension RedisError.Cause {
 
   package var treatment: RedisError.Treatment {
     switch self {
-    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .replica,
-      .tooManyClients:
+    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .replica, .noMaster,
+      .slotMoving, .tooManyClients:
       .reconnect
+    case .tls(let fault): fault.treatment
     case .notReady, .noClusterYet: .wait
     case .full: .full
     case .unwritable: .unwritable
-    case .sentinel, .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .noRight: .denied
+    case .sentinel, .notSentinel, .unknownMaster, .sentinelLogin, .badLogin, .noLoginWanted, .noUsers, .protectedMode,
+      .noDatabase, .noRight:
+      .denied
     case .clusterNode, .unknownCommand, .wrongType, .other: .refused
     }
   }
@@ -90,13 +114,16 @@ extension RedisError.Cause {
   package var remedy: String? {
     switch self {
     case .httpServer: "that seems to be an HTTP server; give the port of a Redis, which is 6379 as a rule"
-    case .tlsServer: "that port wants TLS, which smsq does not speak yet; give one without, or a tunnel's (stunnel)"
+    case .tlsServer: "that port wants TLS: write rediss://"
+    case .tls(let fault): fault.remedy
     case .sshServer: "that seems to be an SSH server; give the port of a Redis, which is 6379 as a rule"
     case .otherServer: "that is another kind of server; give the port of a Redis, which is 6379 as a rule"
     case .sentinel:
-      "give the Redis server that it watches: redis-cli -p 26379 SENTINEL get-master-addr-by-name mymaster"
-    case .clusterNode:
-      "this is one node of a Redis Cluster, which smsq does not speak to yet; give a Redis that stands alone"
+      "write redis+sentinel:// and, behind the host, the name of the master, as in redis+sentinel://host:26379/mymaster"
+    case .notSentinel: "give the ports of the sentinels, which are 26379 as a rule; a server alone is redis://host:6379"
+    case .unknownMaster: "write one of those behind the hosts: redis+sentinel://h1,h2,h3/mymaster"
+    case .sentinelLogin: "sentinels have a login of their own: --sentinel-user, and SMSQ_SENTINEL_PASSWORD"
+    case .clusterNode: "this is one node of a Redis Cluster; write redis+cluster:// in place of redis://"
     case .replica: "this is a replica, which takes no writes; give the master's address"
     case .noClusterYet: "its cluster is not set up, or has lost a part"
     case .tooManyClients: "raise its maxclients, or end what keeps so many connections open: redis-cli CLIENT LIST"
@@ -105,7 +132,8 @@ extension RedisError.Cause {
     case .noDatabase: "this Redis has no such database; write another number, /0 as a rule"
     case .unknownCommand: "smsq needs a Redis 6.0 or newer, with scripts, and no proxy that leaves commands out"
     case .protectedMode: "set a password for it, or bind it to where smsq is"
-    case .unreachable, .hungUp, .interrupted, .notReady, .full, .unwritable, .badLogin, .noRight, .wrongType, .other:
+    case .unreachable, .hungUp, .interrupted, .notReady, .noMaster, .slotMoving, .full, .unwritable, .badLogin,
+      .noRight, .wrongType, .other:
       nil
     }
   }

@@ -20,6 +20,16 @@ package struct RedisError: Error, Sendable, Equatable, CustomStringConvertible {
     package static let notRedis = Code(rawValue: "not-redis")
     /// The other side is a Sentinel.
     package static let sentinel = Code(rawValue: "sentinel")
+    /// The other side is no Sentinel, where one was expected.
+    package static let notSentinel = Code(rawValue: "not-sentinel")
+    /// The sentinels have no master of that name.
+    package static let unknownMaster = Code(rawValue: "unknown-master")
+    /// The sentinels do not let us ask.
+    package static let sentinelRefused = Code(rawValue: "sentinel-refused")
+    /// The server that sentinels, or the nodes of a cluster, name does not serve.
+    package static let noMaster = Code(rawValue: "no-master")
+    /// The slot of a key is on its way from one node of a cluster to another. Nothing was done.
+    package static let moving = Code(rawValue: "slot-moving")
     /// The answer has not the shape that the command promises.
     package static let unexpectedReply = Code(rawValue: "unexpected-reply")
   }

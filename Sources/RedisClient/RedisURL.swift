@@ -14,7 +14,15 @@ extension RedisEndpoint {
 }
 
 struct RedisURL {
-  private enum Scheme: String { case redis, unix }
+  private enum Scheme: String {
+    case redis, rediss, unix
+    case sentinel = "redis+sentinel"
+    case sentinelTLS = "rediss+sentinel"
+    case cluster = "redis+cluster"
+    case clusterTLS = "rediss+cluster"
+
+    var tls: RedisTLS? { [.rediss, .sentinelTLS, .clusterTLS].contains(self) ? RedisTLS() : nil }
+  }
 
   private let scheme: Scheme
   /// `[[user]:password@]host[:port]`, without what the scheme has no use for.
@@ -57,55 +65,87 @@ struct RedisURL {
     "percent-encode special characters of a user or password (/ is %2F, ? is %3F, # is %23, @ is %40, % is %25)"
 
   private static func scheme(of url: String) throws(RedisEndpointError) -> (Scheme, Substring) {
+    let known = "redis://, rediss:// or unix://"
     guard let end = url.firstRange(of: "://") else {
       let start = url.prefix { $0 != ":" }.lowercased()
       throw RedisEndpointError(
         Scheme(rawValue: start) != nil && url.contains(":")
           ? "behind \(start): it needs //"
-          : "it is not a URL, which begins with redis:// or unix://"
+          : "it is not a URL, which begins with \(known)"
       )
     }
     let name = url[..<end.lowerBound]
     let isName =
       name.first.map { $0.isASCII && $0.isLetter } == true
       && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }
-    guard isName else { throw RedisEndpointError("it is not a URL, which begins with redis:// or unix://") }
+    guard isName else { throw RedisEndpointError("it is not a URL, which begins with \(known)") }
     if let scheme = Scheme(rawValue: name.lowercased()) { return (scheme, url[end.upperBound...]) }
-    if name.lowercased() == "rediss" {
-      throw RedisEndpointError(
-        "TLS (rediss://) is not supported yet; run a tunnel (stunnel) beside smsq and use redis://127.0.0.1:port"
-      )
-    }
-    throw RedisEndpointError("'\(name)' is not redis:// or unix://")
+    let hint =
+      name.lowercased().contains("sentinel") ? sentinelForm : name.lowercased().contains("cluster") ? clusterForm : nil
+    if let hint { throw RedisEndpointError("'\(name)' is not known here; write \(hint)") }
+    throw RedisEndpointError("'\(name)' is not \(known), nor redis+sentinel:// or redis+cluster://")
   }
+
+  private static let sentinelForm = "redis+sentinel://h1:26379,h2:26379,h3:26379/mymaster/0"
+  private static let clusterForm = "redis+cluster://h1:6379,h2:6379"
 
   func endpoint() throws(RedisEndpointError) -> RedisEndpoint {
     let mark = authority.lastIndex(of: "@")
     let (user, password) = try login(mark.map { authority[..<$0] })
-    let place = mark.map { authority[authority.index(after: $0)...] } ?? authority
+    let hosts = mark.map { authority[authority.index(after: $0)...] } ?? authority
+    let (place, database) = try place(hosts)
+    return RedisEndpoint(place, user: user, password: password, database: database, tls: scheme.tls)
+  }
+
+  private func place(_ hosts: Substring) throws(RedisEndpointError) -> (RedisEndpoint.Place, database: Int) {
     switch scheme {
-    case .redis:
-      let (host, port) = try hostAndPort(place)
-      let database = try database(inPath: path.isEmpty ? "" : path.dropFirst())
-      return RedisEndpoint(address: .tcp(host: host, port: port), user: user, password: password, database: database)
+    case .redis, .rediss:
+      if hosts.contains(",") {
+        throw RedisEndpointError("it names several hosts; write \(Self.sentinelForm) or \(Self.clusterForm)")
+      }
+      let address = try address(hosts, usualPort: Self.usualPort)
+      return (.server(address), try database(inPath: path.isEmpty ? "" : path.dropFirst()))
     case .unix:
-      guard place.isEmpty, path.hasPrefix("/") else {
-        throw RedisEndpointError("a socket takes an absolute path: unix:///run/redis/redis.sock, with three /")
-      }
-      let path = try decoded(path, "path")
-      // hiredis would cut a longer one, and connect to another socket.
-      if path.utf8.count > Self.longestSocketPath {
-        throw RedisEndpointError(
-          "its path has \(path.utf8.count) bytes, and a socket's at most \(Self.longestSocketPath); use a symbolic link"
-        )
-      }
-      return RedisEndpoint(
-        address: .unix(path: path),
-        user: user,
-        password: password,
-        database: try database(inPath: "")
+      return (.server(try socket(hosts)), try database(inPath: ""))
+    case .sentinel, .sentinelTLS:
+      let sentinels = try addresses(hosts, usualPort: Self.usualSentinelPort)
+      let parts = path.dropFirst().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+      let master = try master(parts)
+      return (.sentinels(sentinels, master: master), try database(inPath: parts.count > 1 ? parts[1] : ""))
+    case .cluster, .clusterTLS:
+      let seeds = try addresses(hosts, usualPort: Self.usualPort)
+      let database = try database(inPath: path.isEmpty ? "" : path.dropFirst())
+      if database != 0 { throw RedisEndpointError("a Redis Cluster has no database but 0; leave /\(database) out") }
+      return (.cluster(seeds: seeds), 0)
+    }
+  }
+
+  private func socket(_ hosts: Substring) throws(RedisEndpointError) -> RedisEndpoint.Address {
+    guard hosts.isEmpty, path.hasPrefix("/") else {
+      throw RedisEndpointError("a socket takes an absolute path: unix:///run/redis/redis.sock, with three /")
+    }
+    let path = try decoded(path, "path")
+    // hiredis would cut a longer one, and connect to another socket.
+    if path.utf8.count > Self.longestSocketPath {
+      throw RedisEndpointError(
+        "its path has \(path.utf8.count) bytes, and a socket's at most \(Self.longestSocketPath); use a symbolic link"
       )
     }
+    return .unix(path: path)
+  }
+
+  /// What sentinels call their master: sentinel.conf takes letters, digits and `.-_`.
+  private func master(_ parts: [Substring]) throws(RedisEndpointError) -> String {
+    guard let name = parts.first, !name.isEmpty else {
+      throw RedisEndpointError("it names no master; its name stands behind the hosts, as in \(Self.sentinelForm)")
+    }
+    guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || ".-_".contains($0)) }) else {
+      throw RedisEndpointError("its master's name has something else in it than letters, digits and . - _")
+    }
+    if parts.count == 1, Self.number(name) != nil {
+      throw RedisEndpointError("in front of the database stands the master's name, as in \(Self.sentinelForm)")
+    }
+    return String(name)
   }
 
   /// Bytes of sockaddr_un's sun_path, without the zero at its end.
@@ -133,7 +173,27 @@ struct RedisURL {
 
   // MARK: Host and port
 
-  private func hostAndPort(_ text: Substring) throws(RedisEndpointError) -> (String, Int) {
+  /// Hosts with a comma between them.
+  private func addresses(
+    _ text: Substring,
+    usualPort: Int
+  ) throws(RedisEndpointError) -> [RedisEndpoint.Address] {
+    var addresses: [RedisEndpoint.Address] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      if part.isEmpty && text.contains(",") { throw RedisEndpointError("beside one of its commas stands no host") }
+      let address = try address(part, usualPort: usualPort)
+      if addresses.contains(address) { throw RedisEndpointError("it names one of its hosts twice") }
+      addresses.append(address)
+    }
+    return addresses
+  }
+
+  private func address(_ text: Substring, usualPort: Int) throws(RedisEndpointError) -> RedisEndpoint.Address {
+    let (host, port) = try hostAndPort(text)
+    return .tcp(host: host, port: port ?? usualPort)
+  }
+
+  private func hostAndPort(_ text: Substring) throws(RedisEndpointError) -> (String, Int?) {
     if text.first == "[" {
       guard let end = text.firstIndex(of: "]") else {
         throw RedisEndpointError("the ] behind its IPv6 address is missing")
@@ -144,7 +204,7 @@ struct RedisURL {
         throw RedisEndpointError("what stands in its [] is no IPv6 address, such as [::1]")
       }
       let rest = text[text.index(after: end)...]
-      if rest.isEmpty { return (host, Self.usualPort) }
+      if rest.isEmpty { return (host, nil) }
       guard rest.first == ":" else { throw RedisEndpointError("behind the ] only :port may follow") }
       return (host, try port(rest.dropFirst()))
     }
@@ -152,15 +212,15 @@ struct RedisURL {
     if parts.count > 2 { throw RedisEndpointError("an IPv6 address needs brackets, as in redis://[::1]:6379") }
     let host = parts[0]
     if host.isEmpty { throw RedisEndpointError("it names no host") }
-    if host.contains(",") { throw RedisEndpointError("it names several hosts; smsq speaks to one Redis server") }
     guard host.utf8.count <= 253, host.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) })
     else {
       throw RedisEndpointError("its host is not a name of letters, digits, dots and hyphens, nor an IP address")
     }
-    return (String(host), parts.count == 1 ? Self.usualPort : try port(parts[1]))
+    return (String(host), parts.count == 1 ? nil : try port(parts[1]))
   }
 
   private static let usualPort = 6379
+  private static let usualSentinelPort = 26379
 
   private func port(_ text: Substring) throws(RedisEndpointError) -> Int {
     if text.isEmpty { throw RedisEndpointError("no port follows the : behind its host") }

@@ -9,7 +9,7 @@ import Synchronization
 actor QueueLoop {
   /// What it has in common with the loops of the worker's other queues.
   final class Common: Sendable {
-    let redis: RedisEndpoint
+    let resolver: RedisResolver
     let options: WorkerOptions
     let handler: any MessageHandler
     let logger: Logger
@@ -18,13 +18,13 @@ actor QueueLoop {
     let loops: Loops
 
     init(
-      redis: RedisEndpoint,
+      resolver: RedisResolver,
       handler: any MessageHandler,
       options: WorkerOptions,
       logger: Logger,
       output: (any LogOutput)?
     ) {
-      self.redis = redis
+      self.resolver = resolver
       self.options = options
       self.handler = handler
       self.logger = logger
@@ -59,7 +59,7 @@ actor QueueLoop {
     self.common = common
     signal = LoopSignal()
     inbox = Inbox(wakes: signal)
-    connections = QueueConnections(name, to: common.redis, lease: common.options.lease)
+    connections = QueueConnections(name, by: common.resolver, lease: common.options.lease)
     place = common.loops.add(rank: rank, inbox, waits: connections.waits)
     state = QueueState(at: place, options: common.options)
   }
@@ -300,16 +300,23 @@ struct QueueConnections: Sendable {
   /// The connections of the last three, which are in use for waits alone, and may be interrupted.
   let waits: [RedisConnection]
 
-  init(_ name: QueueName, to redis: RedisEndpoint, lease: Duration) {
+  init(_ name: QueueName, by resolver: RedisResolver, lease: Duration) {
+    let redis = resolver.route(for: QueueKeys(name).list)
+    // Where a slot is on its way to another node of a cluster, which takes less as a rule.
+    let settleTimeout = min(.milliseconds(400), lease / 24)
     // Half a lease, so that a renewal that got no answer can be tried again before the lease ends.
-    commands = RedisConnection(to: redis, options: .init(name: "smsq-commands", replyTimeout: lease / 2))
+    commands = RedisConnection(
+      to: redis,
+      options: .init(name: "smsq-commands", replyTimeout: lease / 2, settleTimeout: settleTimeout)
+    )
     queue = MessageQueue(name, on: commands)
     // The loop itself may be in a wait that gets no answer, until its next renewal is due. That must get its time, and where
     // it gets no answer either, be repeated within the lease.
     let waitOptions = RedisConnection.Options(
       name: "smsq-wait-\(name)",
       connectTimeout: min(.seconds(5), lease / 4),
-      replyTimeout: max(.milliseconds(200), min(.seconds(2), lease / 12))
+      replyTimeout: max(.milliseconds(200), min(.seconds(2), lease / 12)),
+      settleTimeout: settleTimeout
     )
     let beside = RedisConnection(to: redis, options: waitOptions)
     let idle = RedisConnection(besides: commands, options: waitOptions)

@@ -26,6 +26,7 @@ package final class Worker: Sendable {
   package let control: WorkerControl
   private let common: QueueLoop.Common
   private let services: [QueueService]
+  private let resolver: RedisResolver
   private let startFields: Logger.Metadata
 
   /// - Parameters:
@@ -39,8 +40,10 @@ package final class Worker: Sendable {
     logger: Logger,
     output: (any LogOutput)? = nil
   ) {
+    let resolver = RedisResolver(redis)
+    self.resolver = resolver
     let common = QueueLoop.Common(
-      redis: redis,
+      resolver: resolver,
       handler: handler,
       options: options,
       logger: logger,
@@ -55,18 +58,28 @@ package final class Worker: Sendable {
       loops.interruptWaits()
       loops.wakeAll()
     }
-    startFields = [
+    var startFields: Logger.Metadata = [
       "worker": "\(options.name)",
       "queues": "\(queues.map(\.description).joined(separator: ","))",
       "redis": "\(redis)",
       "concurrency": "\(options.concurrency)",
       "pid": "\(getpid())",
     ]
+    // Never silently: whoever reads the log is to know.
+    if redis.tls?.isInsecure == true { startFields["tls"] = "insecure: any certificate is accepted" }
+    self.startFields = startFields
   }
 
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
   package func run() async -> End {
     common.logger.notice("started", metadata: startFields.merging(common.handler.startFields) { $1 })
+    let watcher = SentinelWatcher.start(resolver) { [logger = common.logger] failover in
+      logger.notice(
+        "redis-failover",
+        metadata: ["from": "\(failover.from)", "to": "\(failover.to)", "after": "\(failover.duration.inSeconds)"]
+      )
+    }
+    defer { watcher?.stop() }
     let unfinished = await withTaskGroup { group in
       for service in services { group.addTask { [control] in await service.run { control.phase } } }
       return await group.reduce(0, +)

@@ -175,9 +175,9 @@ class Bench:
                 oldest = self.client("LRANGE", "sms", max(last - 9_999, -count), last)
                 file.writelines(line + "\n" for line in reversed(oldest))
 
-    def worker(self, *options, log=None, smsq=None, **more):
+    def worker(self, *options, log=None, smsq=None, url=None, **more):
         """A worker; its log is off unless a file is named."""
-        command = [smsq or self.smsq, "worker", "--redis", f"redis://127.0.0.1:{self.redis.port}", *options]
+        command = [smsq or self.smsq, "worker", "--redis", url or f"redis://127.0.0.1:{self.redis.port}", *options]
         if log is None:
             command += ["--log-level", "warning"]
         # Appended to, as supervisord does.

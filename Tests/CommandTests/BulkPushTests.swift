@@ -209,7 +209,7 @@ struct BulkPushTests {
     let prefix = "{\(bench.queue.name)}"
     // May not remember ids that begin with x.
     var command = RedisCommand("ACL", "SETUSER", "producer", "on", ">word", "+@all", "~\(bench.queue.name)")
-    for key in ["wake", "later", "stats", "spread", "seen:y*"] { command.append("~\(prefix):\(key)") }
+    for key in ["wake", "later", "stats", "spread", "seen:y*", "absent"] { command.append("~\(prefix):\(key)") }
     _ = try await server.connection().run(command)
     let url = server.url.replacing("redis://", with: "redis://producer:word@")
     for (refused, said) in [

@@ -83,7 +83,6 @@ struct PushRefusalTests {
       (["--strict"], "--file"),
       (["--file", "messages.jsonl"], "--file"),
       (["--redis", "http://localhost"], "redis://"),
-      (["--redis", "rediss://localhost"], "TLS"),
       (["--max-payload", "2MB"], "1KB to 1MB"),
       (["--max-payload", "lots"], "no size"),
       (["--nonsense"], "--nonsense"),

@@ -81,36 +81,6 @@ struct RedisTroubleTests {
     #expect(!result.note.contains(":pw@"))
   }
 
-  @Test("The users that docs/operations.md describes can do their work")
-  func documentedUsers() async throws {
-    let bench = try await Bench(on: RedisServer())
-    let manual = try String(contentsOfFile: Repository.path + "/docs/operations.md", encoding: .utf8)
-    let rules = manual.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-      .filter { $0.hasPrefix("ACL SETUSER") }
-      .map { $0.replacingOccurrences(of: "sms", with: bench.queue.name.description) }
-    try #require(rules.count == 2)
-    for rule in rules {
-      // The first user's own name is the queue's.
-      let words = rule.replacingOccurrences(of: "SETUSER \(bench.queue.name)q", with: "SETUSER smsq").split(
-        separator: " "
-      )
-      var command = RedisCommand()
-      for word in words { command.append(String(word)) }
-      #expect(try await bench.queue.redis.run(command) == .status("OK"))
-    }
-    let queue = ["--queue", bench.queue.name.description, "--redis"]
-    let own = queue + ["unix://smsq:PASSWORD@\(bench.server.endpoint.path)"]
-    for command in Self.commands {
-      let result = try await Smsq.run(command + own)
-      #expect(result.code == 0, "\(command): \(result)")
-    }
-    let worker = try ChildProcess(Smsq.path, ["worker", "--name", bench.workerName] + own)
-    try await bench.eventually(sent: 1)
-    worker.send(SIGTERM)
-    #expect(try await worker.end().code == 0)
-    #expect(worker.log("redis-lost").isEmpty && worker.log("queue-error").isEmpty)
-  }
-
   @Test("A key of the queue's name that is no list: 78, and nothing was changed")
   func wrongType() async throws {
     let bench = try await Bench()
@@ -172,12 +142,12 @@ struct RedisTroubleTests {
     try await expect(of: "unix://:s3cret@\(server.endpoint.path)", code: 77, "has no password")
   }
 
-  @Test("A Redis Cluster that is not set up is not ready: 69; its other databases and other nodes' queues are 78")
+  @Test("A Redis Cluster that is not set up is not ready: 75; its other databases and other nodes' queues are 78")
   func cluster() async throws {
     // Its own would be 10,000 higher, which not every free port allows.
-    let buses = try [RedisServer.freePort(), RedisServer.freePort()].map { "\($0)" }
+    let buses = try [FreePort.take(), FreePort.take()].map { "\($0)" }
     let server = try await RedisServer(tcp: true, "--cluster-enabled", "yes", "--cluster-port", buses[0])
-    try await expect(of: server.url, code: 69, "its cluster is not set up", commands: Self.calling)
+    try await expect(of: server.url, code: 75, "its cluster is not set up", commands: Self.calling)
     try await expect(of: server.url.dropLast() + "1", code: 78, "no such database")
 
     // This node has all slots, and gives that of the queue to another, so that it answers MOVED.
@@ -194,18 +164,18 @@ struct RedisTroubleTests {
       return nodes.contains(identity) && info.contains("cluster_state:ok")
     }
     _ = try await node.run(RedisCommand("CLUSTER", "SETSLOT", "\(slot)", "NODE", identity))
-    try await expect(of: server.url, code: 78, "Redis Cluster", event: "queue-error", commands: Self.calling)
+    try await expect(of: server.url, code: 78, "redis+cluster://", event: "queue-error", commands: Self.calling)
   }
 
   @Test("A Sentinel: 78, and where to look for the Redis", arguments: ["/0", "/1"])
   func sentinel(database: String) async throws {
-    let port = try RedisServer.freePort()
+    let port = try FreePort.take()
     let configuration = try TemporaryFile("port \(port)\nbind 127.0.0.1\n", extension: "conf")
     let sentinel = try ChildProcess("redis-server", [configuration.path, "--sentinel"])
     let url = "redis://127.0.0.1:\(port)\(database)"
     let probe = RedisConnection(to: try RedisEndpoint("redis://127.0.0.1:\(port)"), options: .init(name: "probe"))
     try await TestSupport.eventually("it answers") { (try? await probe.run(RedisCommand("PING"))) != nil }
-    try await expect(of: url, code: 78, "get-master-addr-by-name")
+    try await expect(of: url, code: 78, "redis+sentinel://")
     sentinel.send(SIGKILL)
     _ = try await sentinel.end()
   }
@@ -255,7 +225,7 @@ struct RedisTroubleTests {
         + ["-subj", "/CN=localhost"]
     ).end()
     try #require(made.code == 0, "\(made)")
-    let port = try RedisServer.freePort()
+    let port = try FreePort.take()
     let server = try await RedisServer(
       tcp: false,
       "--tls-port",

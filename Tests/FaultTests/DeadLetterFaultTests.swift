@@ -97,7 +97,10 @@ extension FaultTests {
       workers.append(try ChildProcess(Smsq.path, bench.arguments(name: "one", options)))
       try await bench.drained(by: workers.suffix(1))
       try await push(1)
-      try await eventually("no more letters than there may be") { try await bench.snapshot().dead <= 5 }
+      try await eventually("no more letters than there may be, the last one among them") {
+        let snapshot = try await bench.snapshot()
+        return snapshot.waiting == 0 && snapshot.claimed == 0 && snapshot.dead <= 5
+      }
       #expect(try await workers[60].stop() == 0)
 
       var logged: [String: Int] = [:]

@@ -52,6 +52,11 @@ final class SmsqProcess: Sendable {
 
   func kill(_ signal: Int32) { _ = Foundation.kill(process.processIdentifier, signal) }
 
+  /// Waits until this stands in its standard output.
+  func says(_ words: String) async throws {
+    try await eventually("smsq says '\(words)'") { text("out").contains(words) }
+  }
+
   func end(within deadline: Duration = .seconds(120)) async throws -> Result {
     try await eventually(within: deadline, "smsq ends") { !process.isRunning }
     return Result(

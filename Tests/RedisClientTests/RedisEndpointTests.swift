@@ -62,6 +62,8 @@ struct RedisEndpointTests {
     .tcp("redis://:secret@r:6379/1", "r", password: "secret", db: 1, shown: "redis://:***@r:6379/1"),
     .tcp("redis://bob:secret@r", "r", user: "bob", password: "secret", shown: "redis://bob:***@r:6379/0"),
     .tcp("redis://bob:@r", "r", user: "bob", password: "", shown: "redis://bob:***@r:6379/0"),
+    .tcp("rediss://bob:secret@r/2", "r", user: "bob", password: "secret", db: 2, shown: "rediss://bob:***@r:6379/2"),
+    .tcp("REDISS://[::1]:7", "::1", 7, shown: "rediss://[::1]:7/0"),
     .tcp("redis://:a:b@r", "r", password: "a:b", shown: "redis://:***@r:6379/0"),
     .tcp("redis://:a+b!$&'()*;=~@r", "r", password: "a+b!$&'()*;=~", shown: "redis://:***@r:6379/0"),
     .tcp("redis://:pä密@r", "r", password: "pä密", shown: "redis://:***@r:6379/0"),
@@ -104,6 +106,7 @@ struct RedisEndpointTests {
     #expect(endpoint.password == example.password)
     #expect(endpoint.database == example.database)
     #expect("\(endpoint)" == example.shown)
+    #expect((endpoint.tls != nil) == example.shown.hasPrefix("rediss://"))
   }
 
   static let invalid: [(String, String)] = [
@@ -111,8 +114,8 @@ struct RedisEndpointTests {
     ("", "is empty"), ("localhost", "not a URL"), ("localhost:6379", "not a URL"), ("127.0.0.1", "not a URL"),
     ("/run/redis.sock", "not a URL"), ("://r", "not a URL"), ("1redis://r", "not a URL"), ("redis", "not a URL"),
     ("redis:r:6379", "needs //"), ("redis:/r", "needs //"), ("unix:/run/redis.sock", "needs //"),
-    ("http://r", "'http' is not redis:// or unix://"), ("redis+tls://r", "'redis+tls' is not"),
-    ("rediss://r", "not supported yet"), ("REDISS://r", "not supported yet"),
+    ("http://r", "'http' is not redis://, rediss:// or unix://"), ("redis+tls://r", "'redis+tls' is not"),
+    ("rediss:/r", "behind rediss: it needs //"), ("rediss://", "names no host"),
     (" redis://r", "a space"), ("redis://r ", "a space"), ("redis://r\n", "line break"),
     ("redis://r/0\r", "line break"),
     ("redis://:a b@r", "%20"), ("redis://r\u{0}", "control"), ("redis://r\u{A0}", "a space"),
@@ -127,8 +130,9 @@ struct RedisEndpointTests {
     ("redis://::1", "brackets"), ("redis://::1:6379", "brackets"), ("redis://r:1:2", "brackets"),
     ("redis://[::1", "] behind"), ("redis://[::1]6379", "only :port"), ("redis://[::1]x", "only :port"),
     ("redis://[::1]:", "no port follows"), ("redis://[r]", "no IPv6 address"), ("redis://[]", "no IPv6 address"),
-    ("redis://[::1%25eth0]", "no IPv6 address"), ("redis://a,b", "several hosts"),
-    ("redis://h1:1,h2:2", "brackets"), ("redis://a%62", "host is not a name"), ("redis://rédis", "host is not a name"),
+    ("redis://[::1%25eth0]", "no IPv6 address"), ("redis://a,b", "several hosts; write redis+sentinel://"),
+    ("redis://h1:1,h2:2", "or redis+cluster://h1"), ("redis://a%62", "host is not a name"),
+    ("redis://rédis", "host is not a name"),
     ("redis://r\\x", "host is not a name"),
     // Login.
     ("redis://user@r", "a user needs a password"), ("redis://@r", "nothing stands before"),
@@ -172,7 +176,9 @@ struct RedisEndpointTests {
       "redis://:s3cret@", "redis://user:1?s3cret@host/0", "redis://user:1#s3cret@host/0", "redis://user:s3cret",
       "redis://:s3cret%@host", "redis://:s3cret@host:99999", "redis://h?password=s3cret", "redis://h?s3cret",
       "redis:user:s3cret@host", "redis://user:1?s3cret=@host", "redis://:a@s3cret@host", "redis://h/s3cret",
-      "redis://u:s3cret@h?timeout=1", "redis://:s3cret@[::x]", "redis://:s3cret @host", "s3cret", "rediss://:s3cret@h",
+      "redis://u:s3cret@h?timeout=1", "redis+sentinel://u:s3cret@h", "redis+sentinel://u:1/s3cret@h/m",
+      "redis+cluster://:s3cret@h,", "redis+cluster://u:s3cret@h/4", "redis-cluster://u:s3cret@h",
+      "redis://u:s3cret@h,h2", "redis://:s3cret@[::x]", "redis://:s3cret @host", "s3cret", "rediss://:s3cret@h",
     ]
   )
   func secret(url: String) {
@@ -182,6 +188,87 @@ struct RedisEndpointTests {
     } catch {
       #expect(!error.description.contains("s3cret"))
     }
+  }
+
+  // MARK: Several hosts
+
+  static let places: [(url: String, place: RedisEndpoint.Place, database: Int, shown: String)] = [
+    (
+      "redis+sentinel://h1/mymaster", .sentinels([.tcp(host: "h1", port: 26379)], master: "mymaster"), 0,
+      "redis+sentinel://h1:26379/mymaster/0"
+    ),
+    (
+      "redis+sentinel://h1:1,h2,[::1]:3,[2001:db8::7]/a.B-c_1/5",
+      .sentinels(
+        [
+          .tcp(host: "h1", port: 1), .tcp(host: "h2", port: 26379), .tcp(host: "::1", port: 3),
+          .tcp(host: "2001:db8::7", port: 26379),
+        ],
+        master: "a.B-c_1"
+      ), 5, "redis+sentinel://h1:1,h2:26379,[::1]:3,[2001:db8::7]:26379/a.B-c_1/5"
+    ),
+    (
+      "REDISS+Sentinel://bob:s3cret@h1,h2/m/?db=3",
+      .sentinels([.tcp(host: "h1", port: 26379), .tcp(host: "h2", port: 26379)], master: "m"), 3,
+      "rediss+sentinel://bob:***@h1:26379,h2:26379/m/3"
+    ),
+    (
+      "redis+sentinel://h1/0/0", .sentinels([.tcp(host: "h1", port: 26379)], master: "0"), 0,
+      "redis+sentinel://h1:26379/0/0"
+    ),
+    (
+      "redis+cluster://h1", .cluster(seeds: [.tcp(host: "h1", port: 6379)]), 0, "redis+cluster://h1:6379"
+    ),
+    (
+      "rediss+cluster://:p%2Cq@h1:7001,h2:7002,[::1]/0?db=0",
+      .cluster(seeds: [.tcp(host: "h1", port: 7001), .tcp(host: "h2", port: 7002), .tcp(host: "::1", port: 6379)]), 0,
+      "rediss+cluster://:***@h1:7001,h2:7002,[::1]:6379"
+    ),
+    (
+      "redis+cluster://:a,b@h1,h1:1/",
+      .cluster(seeds: [.tcp(host: "h1", port: 6379), .tcp(host: "h1", port: 1)]), 0, "redis+cluster://:***@h1:6379,h1:1"
+    ),
+  ]
+
+  @Test(
+    "A URL of sentinels or of a cluster names several hosts, and is shown as one that can be read again",
+    arguments: places
+  )
+  func several(example: (url: String, place: RedisEndpoint.Place, database: Int, shown: String)) throws {
+    let endpoint = try RedisEndpoint(example.url)
+    #expect(endpoint.place == example.place)
+    #expect(endpoint.database == example.database)
+    #expect("\(endpoint)" == example.shown)
+    #expect((endpoint.tls != nil) == example.url.lowercased().hasPrefix("rediss"))
+    #expect(try RedisEndpoint(example.shown).place == example.place)
+  }
+
+  @Test(
+    "What is no usable URL of several hosts is refused with the reason",
+    arguments: [
+      ("redis+sentinel://", "names no host"), ("redis+sentinel:///mymaster", "names no host"),
+      ("redis+sentinel://h1", "names no master"), ("redis+sentinel://h1/", "names no master"),
+      ("redis+sentinel://h1//0", "names no master"), ("redis+sentinel://h1/0", "in front of the database"),
+      ("redis+sentinel://h1?db=0", "names no master"), ("redis+sentinel://h1/my%20master", "something else in it"),
+      ("redis+sentinel://h1/my+master", "something else"), ("redis+sentinel://h1/mäster", "something else"),
+      ("redis+sentinel://h1/m/x", "database is not a number"),
+      ("redis+sentinel://h1/m/0/1", "database is not a number"),
+      ("redis+sentinel://h1/m/2?db=3", "two databases"), ("redis+sentinel://h1,/m", "no host"),
+      ("redis+sentinel://,h1/m", "no host"), ("redis+sentinel://h1,,h2/m", "no host"),
+      ("redis+sentinel://h1,h1:26379/m", "twice"), ("redis+sentinel://h1:0,h2/m", "port is 0"),
+      ("redis+sentinel://h1,h2:/m", "no port follows"), ("redis+sentinel://h1;h2/m", "host is not a name"),
+      ("redis+sentinel://h1,::1/m", "brackets"), ("redis+sentinel://user@h1/m", "a user needs a password"),
+      ("redis+sentinel://:p/q@h1/m", "percent-encode"), ("redis+sentinel:h1/m", "needs //"),
+      ("redis+cluster://", "names no host"), ("redis+cluster://h1/1", "no database but 0; leave /1 out"),
+      ("redis+cluster://h1?db=2", "no database but 0"), ("redis+cluster://h1/x", "database is not a number"),
+      ("redis+cluster://h1,h1", "twice"), ("redis+cluster://h1 ,h2", "a space"),
+      ("redis-sentinel://h1/m", "write redis+sentinel://"), ("sentinel://h1/m", "write redis+sentinel://"),
+      ("redis-cluster://h1", "write redis+cluster://"), ("redis+sentinels://h1", "write redis+sentinel://"),
+    ]
+  )
+  func severalRefused(url: String, reason: String) {
+    let error = #expect(throws: RedisEndpointError.self) { try RedisEndpoint(url) }
+    #expect(error?.description.contains(reason) == true, "\(String(describing: error))")
   }
 
   // MARK: Many
@@ -209,7 +296,8 @@ struct RedisEndpointTests {
   func anything() {
     var random = SystemRandomNumberGenerator()
     let pieces = [
-      "redis://", "unix://", "rediss://", "redis:", "/", "//", "?", "#", "@", ":", "[", "]", "%", "%41", "%4", "%ff",
+      "redis://", "unix://", "rediss://", "redis+sentinel://", "rediss+cluster://", "h1,h2", "/mymaster", "redis:", "/",
+      "//", "?", "#", "@", ":", "[", "]", "%", "%41", "%4", "%ff",
       "&", "=",
       "db=", "?db=1", "0", "1", "65535", "65536", "a", "localhost", "::1", "[::1]", ".", "-", " ", "\n", "ä", "\u{301}",
       "secret",
@@ -217,12 +305,15 @@ struct RedisEndpointTests {
     ]
     var accepted = 0
     for _ in 0..<50_000 {
-      var url = Bool.random(using: &random) ? "redis://" : ["unix://", ""].randomElement(using: &random)!
+      var url =
+        Bool.random(using: &random)
+        ? "redis://" : ["unix://", "", "redis+sentinel://", "redis+cluster://"].randomElement(using: &random)!
       for _ in 0..<Int.random(in: 0...7, using: &random) { url += pieces.randomElement(using: &random)! }
       guard let endpoint = try? RedisEndpoint(url) else { continue }
       accepted += 1
       let again = try? RedisEndpoint("\(endpoint)")
-      if again?.address != endpoint.address || again?.database != endpoint.database || again?.user != endpoint.user
+      if again?.place != endpoint.place || again?.database != endpoint.database || again?.user != endpoint.user
+        || again?.tls != endpoint.tls
         || (again?.password == nil) != (endpoint.password == nil)
       {
         Issue.record("\(url) is shown as \(endpoint)")

@@ -62,6 +62,15 @@ struct RedisErrorTests {
     #expect(error.treatment == .reconnect)
   }
 
+  @Test("A fault of TLS has a code of its own, and is told apart by it", arguments: TLSFault.allCases)
+  func tls(fault: TLSFault) {
+    let error = RedisError(fault, "why\nso")
+    #expect(error.code.tlsFault == fault)
+    #expect(error.cause == .tls(fault))
+    #expect(error.treatment == fault.treatment)
+    #expect("\(error)" == "why so" + (fault.remedy.map { "; \($0)" } ?? ""))
+  }
+
   @Test(
     "What answers and is no Redis is told by its first byte",
     arguments: [

@@ -42,6 +42,8 @@ package final class ChildProcess: Sendable {
         while case let data = pipe.fileHandleForReading.availableData, !data.isEmpty {
           state.withLock { $0.bytes += data }
         }
+        // By hand: Foundation's Process holds its pipes for longer than it is needed.
+        try? pipe.fileHandleForReading.close()
         state.withLock { $0.ended = true }
       }
     }
@@ -110,6 +112,8 @@ package final class ChildProcess: Sendable {
   deinit {
     if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     try? watchdogPipe.fileHandleForWriting.write(contentsOf: [UInt8(ascii: "\n")])
+    try? watchdogPipe.fileHandleForWriting.close()
+    try? inputPipe?.fileHandleForWriting.close()
   }
 
   package var pid: Int32 { process.processIdentifier }

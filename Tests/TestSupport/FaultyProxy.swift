@@ -31,8 +31,10 @@ package final class FaultyProxy: Sendable {
   /// Starts listening on a free port of 127.0.0.1.
   package init(to server: RedisEndpoint) throws {
     let (listener, port) = try Sockets.listen()
-    url = "redis://127.0.0.1:\(port)/0"
-    endpoint = try RedisEndpoint(url)
+    url = "\(server.tls == nil ? "redis" : "rediss")://127.0.0.1:\(port)/0"
+    var endpoint = try RedisEndpoint(url)
+    endpoint.tls = server.tls
+    self.endpoint = endpoint
     shared = Shared(upstream: server.address)
     Thread.detachNewThread { [shared] in
       while let client = Sockets.accept(listener, unless: { shared.hasEnded }) {

@@ -2,7 +2,9 @@ import Foundation
 import RedisClient
 import Synchronization
 
-/// A private redis-server in a directory of its own: the real binary, on a Unix socket unless asked for TCP.
+/// A private redis-server in a directory of its own: the real binary, on a Unix socket unless asked for TCP or TLS.
+///
+/// With `SMSQ_TEST_TLS=1` in the environment all speak TLS, for suites that are to be run over it once more.
 ///
 /// It ends with the object, and with the test process, however that ends: a watchdog holds the reading end of a pipe, and
 /// sees its end when the process that holds the writing end is gone.
@@ -12,6 +14,8 @@ package final class RedisServer: Sendable {
   /// Where it keeps its files.
   package var folder: String { directory }
   private let directory: String
+  /// Whatever else it listens on.
+  private let plainEndpoint: RedisEndpoint
   private let arguments: [String]
   private let running = Mutex<Running?>(nil)
 
@@ -31,13 +35,27 @@ package final class RedisServer: Sendable {
   ///   - tcp: listen on a free port of 127.0.0.1 instead of a Unix socket.
   ///   - appendOnly: keep an append-only file that is synced before each answer, so that a restart loses nothing.
   ///   - password: what clients must AUTH with; ``url`` carries it.
+  ///   - tls: listen on a free port of 127.0.0.1, and speak TLS there.
   ///   - arguments: more of redis-server's own, such as `--maxmemory`, `1`.
+  package convenience init(
+    tcp: Bool = false,
+    appendOnly: Bool = false,
+    password: String? = nil,
+    tls: TestTLS? = nil,
+    _ arguments: String...
+  ) async throws {
+    try await self.init(tcp: tcp, appendOnly: appendOnly, password: password, tls: tls, arguments)
+  }
+
   package init(
     tcp: Bool = false,
     appendOnly: Bool = false,
     password: String? = nil,
-    _ arguments: String...
+    tls: TestTLS? = nil,
+    _ arguments: [String]
   ) async throws {
+    let speaksTLS = ProcessInfo.processInfo.environment["SMSQ_TEST_TLS"] == "1"
+    let tls = if let tls { tls } else { speaksTLS ? try await TestTLS.standard() : nil as TestTLS? }
     // hiredis writes with write(2), and tests cut connections.
     signal(SIGPIPE, SIG_IGN)
     var template = Array("/tmp/smsq-redis-XXXXXX".utf8CString)
@@ -45,11 +63,16 @@ package final class RedisServer: Sendable {
     directory = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
 
     let login = password.map { ":\($0)@" } ?? ""
-    let port = tcp ? try Self.freePort() : 0
-    url = tcp ? "redis://\(login)127.0.0.1:\(port)/0" : "unix://\(login)\(directory)/redis.sock"
-    endpoint = try RedisEndpoint(url)
+    let port = tcp || tls != nil ? try FreePort.take() : 0
+    let socketURL = "unix://\(login)\(directory)/redis.sock"
+    plainEndpoint = try RedisEndpoint(socketURL)
+    url = port == 0 ? socketURL : "\(tls == nil ? "redis" : "rediss")://\(login)127.0.0.1:\(port)/0"
+    var endpoint = try RedisEndpoint(url)
+    endpoint.tls = tls?.client
+    self.endpoint = endpoint
     self.arguments =
-      ["--dir", directory, "--bind", "127.0.0.1", "--port", "\(port)", "--save", "", "--logfile", "redis.log"]
+      ["--dir", directory, "--bind", "127.0.0.1", "--save", "", "--logfile", "redis.log"]
+      + (tls.map { ["--port", "0", "--tls-port", "\(port)"] + $0.arguments } ?? ["--port", "\(port)"])
       + ["--unixsocket", "\(directory)/redis.sock", "--appendonly", appendOnly ? "yes" : "no"]
       + ["--appendfsync", "always", "--enable-debug-command", "yes"]
       + (password.map { ["--requirepass", $0] } ?? []) + arguments
@@ -67,6 +90,24 @@ package final class RedisServer: Sendable {
     replyTimeout: Duration = .seconds(30)
   ) -> RedisConnection {
     RedisConnection(to: endpoint, options: .init(name: name, replyTimeout: replyTimeout))
+  }
+
+  /// A new connection beside TLS, for a test to arrange things.
+  package func plainConnection(name: String = "plain") -> RedisConnection {
+    RedisConnection(to: plainEndpoint, options: .init(name: name, replyTimeout: .seconds(30)))
+  }
+
+  /// Has a server that speaks TLS show this certificate from now on.
+  package func show(_ identity: TestAuthority.Identity) async throws {
+    let command = RedisCommand(
+      "CONFIG",
+      "SET",
+      "tls-cert-file",
+      identity.certificateFile,
+      "tls-key-file",
+      identity.keyFile
+    )
+    _ = try await plainConnection().run(command)
   }
 
   /// Sends a Unix signal to the server. Does not wait for anything; SIGSTOP and SIGCONT halt and resume it.
@@ -92,7 +133,7 @@ package final class RedisServer: Sendable {
   private func start() async throws {
     let started = try startLock.withLock {
       let pipe = Pipe()
-      let server = try launch("redis-server", arguments, input: FileHandle.nullDevice)
+      let server = try launch(RedisNode.program, arguments, input: FileHandle.nullDevice)
       // A line means that all is in order; the end of the pipe, that the test process is gone.
       let script = "read -r _ || { kill -9 \(server.processIdentifier); rm -rf \(directory); }"
       _ = try launch("sh", ["-c", script], input: pipe)
@@ -100,7 +141,7 @@ package final class RedisServer: Sendable {
     }
     running.withLock { $0 = started }
 
-    let connection = connection(name: "start")
+    let connection = plainConnection(name: "start")
     try await eventually("redis-server \(directory) answers") {
       guard started.server.isRunning else { throw NeverHappened(description: "redis-server ended: \(log)") }
       return (try? await connection.run(RedisCommand("PING"))) == .status("PONG")
@@ -131,21 +172,4 @@ package final class RedisServer: Sendable {
   }
 
   private var log: String { (try? String(contentsOfFile: "\(directory)/redis.log", encoding: .utf8)) ?? "no log" }
-
-  /// A port of 127.0.0.1 that nobody listens on now.
-  package static func freePort() throws -> UInt16 {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(INADDR_LOOPBACK).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let code = withUnsafeMutablePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-        bind(descriptor, pointer, length) == 0 && getsockname(descriptor, pointer, &length) == 0
-      }
-    }
-    guard code else { throw CocoaError(.fileReadUnknown) }
-    return UInt16(bigEndian: address.sin_port)
-  }
 }

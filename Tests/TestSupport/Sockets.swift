@@ -20,6 +20,18 @@ enum Sockets {
     return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 
+  /// Whether a server could listen at this port of 127.0.0.1 now.
+  static func isFree(_ port: UInt16) -> Bool {
+    let descriptor = socket(AF_INET, stream | Int32(SOCK_CLOEXEC.rawValue), 0)
+    defer { close(descriptor) }
+    var address = loopback(port: port)
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+        bind(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+      }
+    }
+  }
+
   /// Waits for a client, and looks at `hasEnded` now and then; nil when it is time to end.
   static func accept(_ listener: Int32, unless hasEnded: () -> Bool) -> Int32? {
     while !hasEnded() {

@@ -8,8 +8,12 @@ package final class StubServer: Sendable {
   package var url: String { "redis://127.0.0.1:\(port)/0" }
   private let ended = Ended()
 
+  /// How many have come so far.
+  package var clients: Int { ended.clients.withLock { $0 } }
+
   private final class Ended: Sendable {
     let flag = Mutex(false)
+    let clients = Mutex(0)
     var isSet: Bool { flag.withLock { $0 } }
   }
 
@@ -21,6 +25,7 @@ package final class StubServer: Sendable {
     self.port = Int(port)
     Thread.detachNewThread { [ended] in
       while let client = Sockets.accept(listener, unless: { ended.isSet }) {
+        ended.clients.withLock { $0 += 1 }
         Thread.detachNewThread {
           _ = Sockets.write(Array(banner.utf8), to: client)
           while Sockets.read(client) != nil, let answer, Sockets.write(Array(answer.utf8), to: client) {}

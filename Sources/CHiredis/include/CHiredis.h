@@ -3,6 +3,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include "CHiredisTLS.h"
+
 // Only what Swift cannot call or should not see; no logic. The layout of redisContext differs between hiredis 0.14 and
 // 1.x, so its fields are read here, where the installed header decides, and never in Swift.
 

@@ -1,7 +1,7 @@
 -- Moves messages from the queue into a worker's hand, the oldest first.
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 paused   5 workers   6 turns
---       7 claimed hash of this life
+--       7 claimed hash of this life   8 absent
 -- ARGV  1 life: the worker's identity in this run of it
 --       2 prefix of the claim ids   3 number of the first claim id, in ten or more hexadecimal digits
 --       4 most messages to claim, at most 500   5 how many crashes make a message a suspect

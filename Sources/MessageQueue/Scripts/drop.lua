@@ -1,7 +1,7 @@
 -- Has dead letters that are over the bounds fall off, in two calls: the first hands them out, to be logged whole; the next
 -- removes those that were logged.
 --
--- KEYS  1 dead   2 stats   3 dropping   4 workers
+-- KEYS  1 dead   2 stats   3 dropping   4 workers   5 absent
 -- ARGV  1 life   2 ms for which no other life is handed letters after this one was
 --       3 most dead letters to keep, 0: no bound   4 their greatest age, ms, 0: no bound
 --       5 most bytes to hand out; one letter may have more

@@ -1,7 +1,7 @@
 -- Queues messages and rings, in one atomic step.
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 stats   5 spread, or shard
---       6.. one key for each caller's id
+--       6.. one key for each caller's id, and the last one, absent
 -- ARGV  1 most messages that may wait (0: no bound)
 --       2 how long a caller's id is remembered, ms
 --       3 over how many shards the caller spreads its messages, as 5 should have it; '' for one

@@ -1,7 +1,7 @@
 -- Takes a life's claims away from it, because its lease has ended or its process is gone, and hands out some of them to be
 -- settled. To be called until none remain.
 --
--- KEYS  1 workers   2 turns   3 claimed hash of that life   4 health
+-- KEYS  1 workers   2 turns   3 claimed hash of that life   4 health   5 absent
 -- ARGV  1 life   2 prefix of its claim ids   3 1: fence it even while its lease holds, because its process is gone
 --       4 most claims to hand out   5 the greatest payload to hand out, bytes   6 most bytes that the claims may have; one
 --       may have more

@@ -1,6 +1,6 @@
 -- Registers one life of a worker, or registers it anew, and records the length of its lease.
 --
--- KEYS  1 workers   2 health
+-- KEYS  1 workers   2 health   3 absent
 -- ARGV  1 life: <name>@<hex>   2 <name>@   3 length of the lease, ms
 -- Returns {now, life...}: Redis' time in ms, and the other lives of the same name, which are older than this one.
 --

@@ -1,6 +1,6 @@
 -- Strikes off a life that stops of its own will.
 --
--- KEYS  1 workers   2 turns   3 claimed hash of the life   4 health
+-- KEYS  1 workers   2 turns   3 claimed hash of the life   4 health   5 absent
 -- ARGV  1 life
 -- Returns how many claims it still holds. 0: it is struck off. Else it stays, and so do they, and are recovered when its
 -- lease ends.

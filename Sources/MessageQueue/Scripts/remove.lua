@@ -1,6 +1,6 @@
 -- Deletes dead letters for good, and frees the ids that their callers gave them.
 --
--- KEYS  1 dead   2 stats   3.. one key for each caller's id
+-- KEYS  1 dead   2 stats   3.. one key for each caller's id, and the last one, absent
 -- ARGV  two for each letter, at most 500:
 --           letter   the element as it lies among the dead letters
 --           id key   index in KEYS of its caller's id; 0: it has none

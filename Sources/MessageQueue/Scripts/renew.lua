@@ -1,6 +1,6 @@
 -- Extends a worker's lease, records when a claim of the worker's last succeeded, and cuts impossible leases of others.
 --
--- KEYS  1 workers   2 health   3 claimed hash of the life   4 served
+-- KEYS  1 workers   2 health   3 claimed hash of the life   4 served   5 absent
 -- ARGV  1 life: <name>@...   2 <name>@   3 length of the lease, ms   4 how long ago that was, ms; '' for never
 -- Returns {renewed, now, held, shards, life...}: 1, or 0 when the life is not registered any more, or is being recovered;
 --       Redis' time in ms; how many claims the life holds, 0 where it is not renewed; how many shards of the queue are to be

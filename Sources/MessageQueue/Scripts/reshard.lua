@@ -1,6 +1,6 @@
 -- Changes how many shards a queue has, as workers serve them and as pushes are spread over them. Of its first shard.
 --
--- KEYS  1 spread   2 served
+-- KEYS  1 spread   2 served   3 absent
 -- ARGV  1 spread as the caller knows it, '' for none   2 served as it knows it   3 spread, and 4 served, as they are to be
 -- Returns {spread, served}: as they are now. Others than asked for: somebody else has changed them.
 --

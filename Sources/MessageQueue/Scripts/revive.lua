@@ -1,6 +1,6 @@
 -- Puts dead letters back into the queue, and rings.
 --
--- KEYS  1 list of waiting messages   2 wake list   3 dead   4 stats
+-- KEYS  1 list of waiting messages   2 wake list   3 dead   4 stats   5 absent
 -- ARGV  two for each letter, oldest first, at most 500:
 --           letter   the element as it lies among the dead letters
 --           element  what to queue in its place: with its id, without reason and counts

@@ -1,6 +1,7 @@
 -- Records what became of claimed messages: the only way out of a claimed hash.
 --
 -- KEYS  1 list of waiting messages   2 wake list   3 later   4 dead   5 stats   6 workers   7 claimed hash of the life
+--       8 absent
 -- ARGV  1 life   2 'owner': the life settles what it had in hand; 'lost': it settles claims of its own that it knows
 --       nothing of, see reconcile; 'fenced': another worker settles those of a fenced life
 --       3 how many messages were sent   4.. their claim ids

@@ -1,6 +1,6 @@
 -- Has a shard know over how many shards pushes are spread, unless it knows of a later change.
 --
--- KEYS  1 spread, or shard   2 served
+-- KEYS  1 spread, or shard   2 served   3 absent
 -- ARGV  1 the number of the change   2 of the shards   3 1: this is a queue's first shard, which knows how many are served
 -- Returns what the shard knows now, <number of the change>:<number of shards>.
 --

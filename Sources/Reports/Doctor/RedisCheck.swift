@@ -11,22 +11,29 @@ struct RedisCheck {
 
   /// - Throws: ``RedisError`` where Redis cannot be reached or is not ready; what it refuses is a finding.
   func findings() async throws(RedisError) -> [Finding] {
-    var findings = [Finding("redis", .ok, "\(connection.endpoint)")]
+    var findings: [Finding] = []
     do throws(RedisError) {
       // The first call connects, which takes its time.
       _ = try await queue.now()
+      findings.append(await found())
       let before = Timestamp.now()
       let redis = try await queue.now()
       findings.append(Self.clock(before: before, redis: redis, after: Timestamp.now()))
+      if let tls = connection.endpoint.tls {
+        findings.append(TLSCheck.finding(tls, await connection.certificateSpan, now: Timestamp.now()))
+      }
     } catch {
       if error.isAbsence { throw error }
-      return [Finding("redis", .problem, "refuses: \(error)", hint: error.cause.advice)]
+      // Without TLS it has not been asked yet.
+      let opening = if case .tls = error.cause { "" } else { "refuses: " }
+      return [Finding("redis", .problem, "\(opening)\(error)", hint: error.cause.advice)]
     }
 
     do throws(RedisError) {
       let info = try await connection.info()
       let settings = try await connection.settings("appendfsync", "min-replicas-to-write")
       findings += RedisSafety.findings(info, settings: settings, replicas: replicas)
+      findings += try await topology(info, settings)
     } catch {
       if error.isAbsence { throw error }
       let hint = "version, role, eviction, append-only file and replicas are not checked; ACL SETUSER ... +info"
@@ -34,6 +41,33 @@ struct RedisCheck {
       findings.append(Finding("info", .warning, found, hint: hint))
     }
     return findings
+  }
+
+  /// Where it is, as far as that had to be found out.
+  private func found() async -> Finding {
+    let address = await connection.found.map { " at \($0)" } ?? ""
+    return Finding("redis", .ok, "\(connection.endpoint)\(address)")
+  }
+
+  /// What there is to say of sentinels, or of a cluster.
+  private func topology(_ info: RedisInfo, _ settings: [String: String]?) async throws(RedisError) -> [Finding] {
+    switch connection.endpoint.place {
+    case .server: return []
+    case .sentinels(_, let master):
+      // With a number of replicas that are wanted, all that is said already.
+      let ofMaster = replicas > 0 ? nil : settings
+      let reports = await connection.sentinelReports()
+      return SentinelSafety.findings(reports, master: master, info: info, settings: ofMaster)
+    case .cluster:
+      do throws(RedisError) {
+        let cluster = try await connection.clusterInfo()
+        let ofCluster = try await connection.settings("cluster-require-full-coverage")
+        return ClusterSafety.findings(cluster, info: info, settings: ofCluster)
+      } catch {
+        guard error.cause == .noRight else { throw error }
+        return [Finding("cluster", .warning, "not permitted", hint: "its state is not checked; ACL: +cluster|info")]
+      }
+    }
   }
 
   /// - Parameters: this host's clock before and after Redis' was read, all in Unix ms. What lies between may be the way.

@@ -10,9 +10,11 @@ enum ShardCheck {
     do throws(RedisError) {
       numbers = try await queue.first.shardNumbers()
     } catch {
-      // It has refused the other calls as well, and that is among the findings.
       if error.isAbsence { throw error }
-      return first.findings
+      // Where it has refused the other calls as well, that is among the findings.
+      if first.findings.contains(where: { $0.level == .problem }) { return first.findings }
+      let hint = error.cause == .noRight ? "an ACL needs +mget" : error.cause.advice
+      return first.findings + [Finding("\(queue.name) shards", .warning, "refused: \(error)", hint: hint)]
     }
     var results = [first]
     for shard in 1..<numbers.all {
@@ -24,7 +26,7 @@ enum ShardCheck {
       }
     }
     let found = results.count == 1 ? first.findings : merged(results, queue.name)
-    return found + self.numbers(queue.name, numbers) + (try await left(queue, numbers))
+    return found + self.numbers(queue.name, numbers) + (await left(queue, numbers))
   }
 
   /// What is well is said once, of all shards together.
@@ -56,7 +58,7 @@ enum ShardCheck {
   }
 
   /// What is left in lists that were shards, and are none any more.
-  private static func left(_ queue: ShardedQueue, _ numbers: ShardNumbers) async throws(RedisError) -> [Finding] {
+  private static func left(_ queue: ShardedQueue, _ numbers: ShardNumbers) async -> [Finding] {
     var findings: [Finding] = []
     for number in numbers.all..<max(Spread.mostShards, numbers.all) {
       let (shard, name) = (queue.shard(number), queue.name.shard(number))
@@ -77,7 +79,7 @@ enum ShardCheck {
           )
         }
       } catch {
-        if error.isAbsence { throw error }
+        // Most queues never had this shard: that it cannot be asked is nothing to say.
         break
       }
     }

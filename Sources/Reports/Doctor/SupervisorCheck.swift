@@ -33,15 +33,40 @@ package enum SupervisorCheck {
     return findings
   }
 
-  /// A worker does not start with a URL that it cannot read.
+  /// A worker does not start with a URL that it cannot read, nor with files for TLS that it cannot use.
   private static func url(_ program: SupervisorProgram) -> [Finding] {
     guard let url = program.workerOption("redis") else { return [] }
+    let check = "\(program.name) redis"
     do {
-      _ = try RedisEndpoint(url)
-      return []
+      return sentinelLogin(program, try RedisEndpoint(url), check) + files(program, try RedisEndpoint(url), check)
     } catch {
       let found = "the worker would end with 64: \(error)"
-      return [Finding("\(program.name) redis", .problem, found, hint: "in this file, write each % as %%")]
+      return [Finding(check, .problem, found, hint: "in this file, write each % as %%")]
+    }
+  }
+
+  private static func sentinelLogin(
+    _ program: SupervisorProgram,
+    _ endpoint: RedisEndpoint,
+    _ check: String
+  ) -> [Finding] {
+    if case .sentinels = endpoint.place { return [] }
+    let option = ["sentinel-password", "sentinel-user"].first { program.workerOption($0) != nil }
+    guard let option else { return [] }
+    let found = "the worker would end with 64: \(option) is given, and the URL names no sentinels"
+    return [Finding(check, .problem, found, hint: "write redis+sentinel://h1,h2,h3/mymaster/0")]
+  }
+
+  private static func files(_ program: SupervisorProgram, _ endpoint: RedisEndpoint, _ check: String) -> [Finding] {
+    guard var tls = endpoint.tls else { return [] }
+    tls.caFile = program.workerOption("redis-ca")
+    tls.certificateFile = program.workerOption("redis-cert")
+    tls.keyFile = program.workerOption("redis-key")
+    do {
+      try tls.check()
+      return []
+    } catch {
+      return [Finding(check, .problem, "the worker would end: \(error)")]
     }
   }
 
@@ -162,7 +187,9 @@ package enum SupervisorCheck {
     var checked: Set<String> = []
     for section in config.sections {
       if section.options["command"].map(hasPassword) == true {
-        let hint = "everybody on this host sees it in the process list; put the URL into environment=SMSQ_REDIS"
+        let hint =
+          "everybody on this host sees it in the process list; put the URL into environment=SMSQ_REDIS"
+          + ", and the sentinels' password into SMSQ_SENTINEL_PASSWORD"
         findings.append(Finding("\(section.name) command", .warning, "contains a password", hint: hint))
       }
       guard section.options.contains(where: { $0 == "password" || hasPassword($1) }) else { continue }
@@ -176,7 +203,10 @@ package enum SupervisorCheck {
   }
 
   private static func hasPassword(_ text: String) -> Bool {
-    text.split { $0.isWhitespace || "\"',".contains($0) }.contains { word in
+    if let value = text.firstMatch(of: /SMSQ_SENTINEL_PASSWORD="?([^",]+)|--sentinel-password[ =]"?([^" ]+)/) {
+      if !(value.1 ?? value.2 ?? "").hasPrefix("%(ENV_") { return true }
+    }
+    return text.split { $0.isWhitespace || "\"',".contains($0) }.contains { word in
       // What cannot be read as a URL may hold a password all the same.
       guard let login = word.firstMatch(of: /[a-z]+:\/\/[^:@]*:(.+)@/) else { return false }
       // What stands for a variable gives nothing away.

@@ -135,7 +135,7 @@ struct CronCommand: AsyncParsableCommand {
       ),
       command: CommandAction(timeout: timeout),
       queue: QueueAction(
-        connect: { [redis] in redis.connection(for: $0) },
+        connect: redis.connect,
         defaultCountryCode: country.defaultCountryCode,
         maxSegments: segments.maxSegments
       )

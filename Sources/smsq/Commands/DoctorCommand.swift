@@ -61,8 +61,7 @@ struct DoctorCommand: AsyncParsableCommand {
   // MARK: All of it
 
   private func checkUp() async throws {
-    let queues = queuesOption.queues.map { redis.queue($0) }
-    let checkUp = await CheckUp(of: queues, on: redis.connection(for: queues[0].name), replicas: replicas)
+    let checkUp = await CheckUp(of: redis.queues(queuesOption.queues), replicas: replicas)
     // Without Redis the rest can be checked all the same.
     var findings = checkUp.findings
     if let supervisorConfig { findings += SupervisorCheck.findings(path: supervisorConfig, drain: drain) }
@@ -102,7 +101,7 @@ struct DoctorCommand: AsyncParsableCommand {
   // MARK: One worker
 
   private func probe(_ name: String) async throws {
-    for queue in queuesOption.queues.map({ redis.queue($0) }) {
+    for queue in redis.queues(queuesOption.queues) {
       var snapshots: [QueueSnapshot] = []
       do throws(RedisError) {
         let first = try await queue.first.inspect()

@@ -3,7 +3,9 @@ import MessageQueue
 
 extension PushCommand {
   private static let plainOptions = [
-    "--redis", "--queue", "--to", "--text", "--from", "--id", "--default-country-code",
+    "--redis", "--redis-ca", "--redis-cert", "--redis-key", "--redis-server-name", "--sentinel-user",
+    "--sentinel-password", "--queue", "--to", "--text", "--from", "--id",
+    "--default-country-code",
   ]
 
   /// One message as scripts push it, read without ArgumentParser: what that looks up of each option while the program runs
@@ -18,6 +20,15 @@ extension PushCommand {
     else { return nil }
     var redis = RedisOptions()
     redis.url = values["--redis"] ?? RedisOptions.standardURL
+    var tls = TLSOptions()
+    tls.ca = values["--redis-ca"]
+    tls.certificate = values["--redis-cert"]
+    tls.key = values["--redis-key"]
+    tls.serverName = values["--redis-server-name"]
+    tls.isInsecure = false
+    redis.tls = tls
+    redis.sentinelUser = values["--sentinel-user"]
+    redis.sentinelPassword = values["--sentinel-password"]
     var queueOption = QueueOption()
     queueOption.queue = queue
     var sender = SenderOption()
@@ -47,7 +58,7 @@ extension PushCommand {
     self.segments = segments
     json = values["--json"] != nil
     do {
-      let groups: [any ParsableArguments] = [redis, queueOption, sender, country, segments]
+      let groups: [any ParsableArguments] = [tls, redis, queueOption, sender, country, segments]
       for var group in groups { try group.validate() }
       try validate()
     } catch {

@@ -24,8 +24,8 @@ struct StatsCommand: AsyncParsableCommand {
   func run() async throws {
     var missing: [Failure] = []
     do {
-      for (index, name) in queuesOption.queues.enumerated() {
-        let (stats, shards) = try await QueueStats.all(of: redis.queue(name))
+      for (index, queue) in redis.queues(queuesOption.queues).enumerated() {
+        let (stats, shards) = try await QueueStats.all(of: queue)
         if !json && index > 0 { try Terminal.print("") }
         try Terminal.print(json ? JSONLine.encode(stats) : stats.text)
         for (shard, error) in shards {

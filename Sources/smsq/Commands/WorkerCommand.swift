@@ -121,6 +121,7 @@ struct WorkerCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try redis.checkFiles()
     let outbox = outboxOptions.outbox ? try books() : nil
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
     let logger = Logger(label: "smsq") { _ in log }

@@ -69,11 +69,10 @@ struct QueueAction {
   static func concernsOneQueue(_ error: RedisError) -> Bool {
     switch error.cause {
     // The key's type; a slot that another node has; or the login works, and the user's ACL leaves this key out.
-    case .wrongType, .clusterNode, .noRight, .other: true
-    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .replica,
-      .notReady, .noClusterYet, .tooManyClients, .full, .unwritable, .badLogin, .noLoginWanted, .noUsers,
-      .protectedMode,
-      .noDatabase, .unknownCommand:
+    case .wrongType, .clusterNode, .slotMoving, .noRight, .other: true
+    case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel,
+      .notSentinel, .unknownMaster, .sentinelLogin, .replica, .noMaster, .notReady, .noClusterYet, .tooManyClients,
+      .full, .unwritable, .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .unknownCommand, .tls:
       false
     }
   }

@@ -5,32 +5,49 @@ extension CommandTree {
 
   static let table = """
     smsq
-    smsq push --redis= --queue= --to= --text= --from= --id= --in= --at= --expires-in= --file= --format= --strict \
+    smsq push --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
+    --sentinel-password= --queue= --to= --text= --from= --id= --in= --at= --expires-in= --file= --format= --strict \
     --max-queue= --max-payload= --id-lifetime= --default-country-code= --max-segments= --json
-    smsq worker --redis= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= --max-attempts= \
-    --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= --dead-age= --replicas= \
-    --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= --sim-latency= --sim-fail= \
-    --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= --sim-crash-on= --on-unknown= \
-    --outbox --database= --log-format= --log-level= --show-numbers
+    smsq worker --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= \
+    --max-attempts= --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= \
+    --dead-age= --replicas= --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
+    --sim-crash-on= --on-unknown= --outbox --database= --log-format= --log-level= --show-numbers
     smsq send --to= --text= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
     --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --outbox --database= --json
     smsq count --text= --to= --default-country-code= --max-segments= --json
-    smsq stats --redis= --queue=... --json
-    smsq peek --redis= --queue= --default-country-code= --number/-n= --json --show-numbers
+    smsq stats --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue=... --json
+    smsq peek --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
+    --sentinel-password= --queue= --default-country-code= --number/-n= --json --show-numbers
     smsq dead (list)
-    smsq dead list --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json --show-numbers
-    smsq dead show --redis= --queue= --json
-    smsq dead retry --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes --json
-    smsq dead remove --redis= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes --json
-    smsq pause --redis= --queue=
-    smsq resume --redis= --queue=
-    smsq shards --redis= --queue= --wait= --json
-    smsq doctor --redis= --queue=... --supervisor-config= --drain= --replicas= --worker= --within= --json
+    smsq dead list --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json \
+    --show-numbers
+    smsq dead show --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --json
+    smsq dead retry --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes \
+    --json
+    smsq dead remove --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --yes \
+    --json
+    smsq pause --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue=
+    smsq resume --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue=
+    smsq shards --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --wait= --json
+    smsq doctor --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue=... --supervisor-config= --drain= --replicas= --worker= --within= \
+    --json
     smsq cron --database= --processes= --limit= --max-runtime= --every= --timeout= --lease= --max-attempts= \
-    --max-crashes= --backoff-base= --backoff-max= --redis= --default-country-code= --max-segments= --gateway= \
-    --gateway-timeout= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= \
-    --sim-ledger= --sim-crash-on= --on-unknown= --outbox --verbose/-v --json
+    --max-crashes= --backoff-base= --backoff-max= --redis= --redis-ca= --redis-cert= --redis-key= \
+    --redis-server-name= --redis-insecure --sentinel-user= --sentinel-password= --default-country-code= \
+    --max-segments= --gateway= --gateway-timeout= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= \
+    --sim-drop= --sim-rate= --sim-seed= --sim-ledger= --sim-crash-on= --on-unknown= --outbox --verbose/-v --json
     smsq table
     smsq table init --database=
     smsq table add --database= --queue= --action= --to= --text= --from= --id= --stdin= --in= --file= --format= \

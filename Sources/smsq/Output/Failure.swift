@@ -32,9 +32,11 @@ struct Failure: Error, CustomStringConvertible {
   init(_ error: RedisError, outcome: String = "nothing was queued") {
     let opening =
       switch error.cause {
-      case .unreachable, .interrupted, .hungUp: "cannot reach Redis at "
-      case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel: ""
-      case .notReady, .noClusterYet: "Redis is not ready: "
+      case .unreachable, .interrupted, .hungUp, .noMaster: "cannot reach Redis at "
+      case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .notSentinel, .unknownMaster, .sentinelLogin,
+        .tls:
+        ""
+      case .notReady, .slotMoving, .noClusterYet: "Redis is not ready: "
       case .full: "Redis is full (maxmemory): "
       case .unwritable: "Redis takes no writes now: "
       default: "Redis refuses: "
@@ -53,10 +55,14 @@ struct Failure: Error, CustomStringConvertible {
 extension RedisError.Cause {
   var exitCode: ExitCode {
     switch self {
-    case .unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica: .unavailable
-    case .tooManyClients, .full, .unwritable: .tempFail
-    case .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight: .noPermission
-    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,
+    case .unreachable, .hungUp, .interrupted, .notReady, .noMaster, .replica: .unavailable
+    case .tls(.hungUp), .tls(.other): .unavailable
+    case .tls(.noTLS), .tls(.missingFile), .tls(.noLibrary): .config
+    case .tls: .noPermission
+    case .slotMoving, .noClusterYet, .tooManyClients, .full, .unwritable: .tempFail
+    case .badLogin, .sentinelLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight: .noPermission
+    case .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .notSentinel, .unknownMaster, .clusterNode,
+      .noDatabase, .unknownCommand,
       .wrongType, .other:
       .config
     }

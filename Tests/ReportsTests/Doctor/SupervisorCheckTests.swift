@@ -63,8 +63,17 @@ struct SupervisorCheckTests {
       ),
       (["command=smsq worker --redis redis://user@host"], ["problem w redis"]),
       ([#"environment=SMSQ_REDIS="redis://h:82556""#], ["problem w redis"]),
+      (["command=smsq worker --redis rediss://h"], []),
+      (["command=smsq worker --redis rediss://h --redis-ca /nonexistent.pem"], ["problem w redis"]),
+      ([#"environment=SMSQ_REDIS="rediss://h",SMSQ_REDIS_CA="/dev/null""#], ["problem w redis"]),
       ([#"environment=SMSQ_REDIS="redis://:p%%40ss@h/2""#], []),
       ([#"environment=SMSQ_REDIS="redis://:100%%ab@h""#], ["problem w redis"]),
+      ([#"environment=SMSQ_REDIS="redis+sentinel://h1,h2/mymaster/0""#], []),
+      ([#"environment=SMSQ_REDIS="redis+sentinel://h1,h2/0""#], ["problem w redis"]),
+      ([#"environment=SMSQ_REDIS="redis+sentinel://h1/m",SMSQ_SENTINEL_PASSWORD="s""#], []),
+      ([#"environment=SMSQ_REDIS="redis://h1",SMSQ_SENTINEL_PASSWORD="s""#], ["problem w redis"]),
+      (["command=smsq worker --redis redis+sentinel://h/m --sentinel-password s"], ["warning program:w command"]),
+      (["command=smsq worker --redis redis+cluster://h1,h2/1"], ["problem w redis"]),
     ] as [([String], [String])]
   )
   func finds(lines: [String], expected: [String]) {

@@ -16,7 +16,9 @@ struct PlainPushTests {
         "Shop",
       ],
       ["--redis=unix:///run/redis.sock?db=1", "--to", "nobody", "--text", " ", "--id", "o-1"],
-      ["--to", "push", "--text", "help"],
+      ["--to", "push", "--text", "help"], ["--redis", "rediss://r", "--to", "+1", "--text", "a"],
+      ["--redis=rediss://r", "--redis-ca=ca.pem", "--to", "+1", "--text", "a", "--redis-server-name", "r.example"],
+      ["--redis=rediss://r", "--redis-key", "k.pem", "--to", "+1", "--text", "a", "--redis-cert", "c.pem"],
     ]
   )
   func same(arguments: [String]) throws {
@@ -40,6 +42,9 @@ struct PlainPushTests {
       ["push", "--to", "+1", "--text", "a", "--help"], ["push", "--to", "+1", "--text", "a", "--version"],
       ["push", "--to", "+1", "--text", "a", "--in", "5m"], ["push", "--to", "+1", "--text", "a", "--max-queue=5"],
       ["push", "--to", "+1", "--text", "a", "--queue", "a b"],
+      ["push", "--to", "+1", "--text", "a", "--redis", "redis://r", "--redis-ca", "ca.pem"],
+      ["push", "--to", "+1", "--text", "a", "--redis", "rediss://r", "--redis-cert", "c.pem"],
+      ["push", "--to", "+1", "--text", "a", "--redis", "rediss://r", "--redis-insecure"],
       ["push", "--to", "+1", "--text", "a", "--redis", "there"],
       ["push", "--to", "+1", "--text", "a", "--default-country-code", "0"], ["push", "--file", "a.csv"],
     ]

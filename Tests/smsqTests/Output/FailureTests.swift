@@ -7,15 +7,22 @@ import Testing
 @Suite("What a Redis error means to a command")
 struct FailureTests {
   private static let codes: [(ExitCode, [RedisError.Cause])] = [
-    (.unavailable, [.unreachable, .hungUp, .interrupted, .notReady, .noClusterYet, .replica]),
-    (.tempFail, [.tooManyClients, .full, .unwritable]),
-    (.noPermission, [.badLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight]),
+    (.unavailable, [.unreachable, .hungUp, .interrupted, .notReady, .noMaster, .replica, .tls(.hungUp), .tls(.other)]),
+    (.tempFail, [.slotMoving, .noClusterYet, .tooManyClients, .full, .unwritable]),
+    (
+      .noPermission,
+      [
+        .badLogin, .sentinelLogin, .noLoginWanted, .noUsers, .protectedMode, .noRight, .tls(.expired),
+        .tls(.notYetValid), .tls(.unknownIssuer), .tls(.selfSigned), .tls(.wrongHost), .tls(.weak), .tls(.unfit),
+        .tls(.certificateWanted), .tls(.certificateRefused), .tls(.nothingInCommon), .tls(.badFile),
+        .tls(.encryptedKey), .tls(.keyMismatch), .tls(.unreadableFile),
+      ]
+    ),
     (
       .config,
       [
-        .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .clusterNode, .noDatabase, .unknownCommand,
-        .wrongType,
-        .other,
+        .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel, .notSentinel, .unknownMaster, .clusterNode,
+        .noDatabase, .unknownCommand, .wrongType, .other, .tls(.noTLS), .tls(.missingFile), .tls(.noLibrary),
       ]
     ),
   ]
@@ -30,7 +37,7 @@ struct FailureTests {
 
   @Test("Each cause that a person can do something about says what")
   func words() {
-    for cause in RedisError.Cause.allCases where ![.full, .unwritable, .other].contains(cause) {
+    for cause in RedisError.Cause.allCases where ![.full, .unwritable, .other, .tls(.other)].contains(cause) {
       #expect(cause.remedy != nil || cause.advice != nil, "\(cause)")
     }
   }
@@ -50,7 +57,12 @@ struct FailureTests {
       ("ERR", "ERR something new", "ERR something new", .config),
       ("OOM", "OOM command not allowed", "nothing was queued", .tempFail),
       ("MISCONF", "MISCONF snapshots", "nothing was queued", .tempFail),
-      ("CLUSTERDOWN", "CLUSTERDOWN The cluster is down", "its cluster", .unavailable),
+      ("CLUSTERDOWN", "CLUSTERDOWN The cluster is down", "its cluster", .tempFail),
+      ("slot-moving", "the slot of 'sms' is on its way", "try again", .tempFail),
+      ("no-master", "h1:6379 is what its sentinels name", "some seconds", .unavailable),
+      ("unknown-master", "its sentinel h1:26379 has no master 'x'", "/mymaster", .config),
+      ("sentinel-refused", "its sentinel h1:26379 refuses", "SMSQ_SENTINEL_PASSWORD", .noPermission),
+      ("not-sentinel", "h1:6379 is a Redis server", "26379", .config),
     ]
   )
   func hint(code: String, message: String, word: String, exit: ExitCode) {
