@@ -15,7 +15,7 @@ package struct MessageQueue: Sendable {
   package let keys: QueueKeys
   /// Which shard of a queue this is; 0 for the first one, and for a queue that has no others.
   package let shard: Int
-  let connection: RedisConnection
+  package let connection: RedisConnection
 
   /// Where this shard keeps over how many shards pushes are spread. A push to a shard by its own name, as if it were a queue by
   /// itself, looks at another key, which is not there: it is as good as a plain LPUSH.

@@ -44,6 +44,30 @@ package struct Pusher: Sendable {
     turn()
   }
 
+  /// A push was not carried out, because the first shard's server is gone.
+  ///
+  /// - Returns: whether there are others, so that it is to be spread anew.
+  private mutating func learnElsewhere(_ error: RedisError, of known: Spread) async -> Bool {
+    guard known == .unsharded, let spread = await queue.spreadElsewhere(error) else { return false }
+    self.spread = spread
+    turn()
+    return true
+  }
+
+  /// Redis' time in Unix ms, by the first shard or, where its server is gone, by another.
+  package mutating func now() async throws(RedisError) -> Int64 {
+    do throws(RedisError) {
+      return try await queue.first.now()
+    } catch {
+      guard await learnElsewhere(error, of: spread) else { throw error }
+      for number in 1..<spread.shards {
+        let shard = queue.shard(number)
+        if (try? await shard.connection.connect()) != nil, let now = try? await shard.now() { return now }
+      }
+      throw error
+    }
+  }
+
   /// Queues one message. One without an id goes to another shard where the first one's server is gone.
   ///
   /// - Parameter maxWaiting: the most messages that may wait in the whole queue, 0 for no bound. Each shard takes its part.
@@ -58,18 +82,22 @@ package struct Pusher: Sendable {
     for _ in 0..<Self.mostTries + Spread.mostShards {
       let number = shard(for: message.callerID)
       let (shard, known) = (queue.shard(number), spread)
-      if message.callerID == nil, try await !isThere(shard, isLast: dead + 1 >= known.shards) {
+      if message.callerID == nil, known.shards > 1, try await !isThere(shard, isLast: dead + 1 >= known.shards) {
         dead += 1
         continue
       }
-      let result = try await shard.enqueue(
-        [message],
-        maxWaiting: known.part(of: maxWaiting),
-        rememberIDs: rememberIDs,
-        spread: known
-      )
-      guard case .stale(let found) = result else { return (result, shard) }
-      try await learn(found, from: number, of: known)
+      do throws(RedisError) {
+        let result = try await shard.enqueue(
+          [message],
+          maxWaiting: known.part(of: maxWaiting),
+          rememberIDs: rememberIDs,
+          spread: known
+        )
+        guard case .stale(let found) = result else { return (result, shard) }
+        try await learn(found, from: number, of: known)
+      } catch {
+        guard await learnElsewhere(error, of: known) else { throw error }
+      }
     }
     throw Self.unsettled(queue.name)
   }
@@ -79,8 +107,8 @@ package struct Pusher: Sendable {
   ///
   /// - Parameter isLast: no other is left to go to.
   private func isThere(_ shard: MessageQueue, isLast: Bool) async throws(RedisError) -> Bool {
-    if shard.shard == 0 { return true }
     do throws(RedisError) {
+      if !isLast { try await shard.connection.connect() }
       _ = try await shard.now()
       return true
     } catch {
@@ -108,7 +136,11 @@ package struct Pusher: Sendable {
           try await learn(found, from: number, of: known)
           left += indices
         } catch {
-          for index in indices { errors[index] = error }
+          if await learnElsewhere(error, of: known) {
+            left += indices
+          } else {
+            for index in indices { errors[index] = error }
+          }
         }
       }
       left.sort()

@@ -16,9 +16,6 @@ package final class ShardedQueue: Sendable {
     self.connect = connect
   }
 
-  /// To the first shard.
-  package var connection: RedisConnection { first.connection }
-
   /// The first shard, which has the queue's name and knows how many there are.
   package var first: MessageQueue { shard(0) }
 
@@ -53,12 +50,33 @@ package final class ShardedQueue: Sendable {
   }
 
   /// One whose server is gone must not keep the others from what is to be done.
-  private func onEachShard(_ body: (MessageQueue) async throws(RedisError) -> Void) async throws(RedisError) {
-    var failure: RedisError?
-    for shard in try await shards() {
-      do throws(RedisError) { try await body(shard) } catch { failure = failure ?? error }
+  private func onEachShard(
+    _ body: @escaping @Sendable (MessageQueue) async throws(RedisError) -> Void
+  ) async throws(RedisError) {
+    for result in await each(of: 0..<(try await shards().count), body) { try result.get() }
+  }
+
+  /// Asks shards at the same time: where the server of one is gone, the others are not to be late as well.
+  ///
+  /// - Returns: what became of each, in their order.
+  package func each<Value: Sendable>(
+    of numbers: Range<Int>,
+    _ body: @escaping @Sendable (MessageQueue) async throws(RedisError) -> Value
+  ) async -> [Result<Value, RedisError>] {
+    await withTaskGroup(of: (number: Int, result: Result<Value, RedisError>).self) { group in
+      for number in numbers {
+        group.addTask { [shard = shard(number)] in
+          do throws(RedisError) {
+            return (number, .success(try await body(shard)))
+          } catch {
+            return (number, .failure(error))
+          }
+        }
+      }
+      var results: [(number: Int, result: Result<Value, RedisError>)] = []
+      for await result in group { results.append(result) }
+      return results.sorted { $0.number < $1.number }.map(\.result)
     }
-    if let failure { throw failure }
   }
 
   /// Closes all connections. The next calls make new ones.
@@ -76,6 +94,27 @@ package final class ShardedQueue: Sendable {
     // Who made the change was interrupted, or has not come to this shard yet, or its Redis went back to an earlier state.
     if found < known { return try await self.shard(shard).raise(known) }
     return shard == 0 ? found : try await first.raise(found)
+  }
+
+  /// So many other shards are asked where the first cannot be: as many nodes may be gone together.
+  private static let mostAsked = 3
+
+  /// Over how many shards to push, where the first one cannot be asked, which knows that best.
+  ///
+  /// - Parameter error: why it cannot.
+  /// - Returns: nil where that says nothing of the others, or nobody knows of any.
+  package func spreadElsewhere(_ error: RedisError) async -> Spread? {
+    guard case .cluster = first.connection.endpoint.place, error.cause == .noMaster else { return nil }
+    for number in 1...Self.mostAsked {
+      do throws(RedisError) {
+        try await shard(number).connection.connect()
+        let known = try await shard(number).knownSpread()
+        return known.flatMap { $0.shards > 1 ? $0 : nil }
+      } catch {
+        continue
+      }
+    }
+    return nil
   }
 }
 

@@ -2,15 +2,18 @@
 // `SentinelSearch` and `ClusterSearch`; this carries it out.
 extension RedisConnection {
   /// The open connection; a new one if need be.
-  func connected() throws(RedisError) -> RedisStream {
+  ///
+  /// - Parameter isPatient: to try for a while where a server is to be found that is not there yet.
+  func connected(isPatient: Bool = true) throws(RedisError) -> RedisStream {
     if let stream { return stream }
     address = nil
     let stream: RedisStream
     switch endpoint.place {
     case .server(let address):
       stream = try open(address, timeout: options.connectTimeout, patience: options.replyTimeout).stream
-    case .sentinels(_, let master): stream = try patiently { () throws(RedisError) in try openMaster(master) }
-    case .cluster: stream = try patiently(openNode)
+    case .sentinels(_, let master):
+      stream = try patiently(isPatient) { () throws(RedisError) in try openMaster(master) }
+    case .cluster: stream = try patiently(isPatient, openNode)
     }
     self.stream = stream
     return stream
@@ -243,8 +246,11 @@ extension RedisConnection {
   }
 
   /// Tries to open a connection until the time for that is over.
-  private func patiently(_ open: () throws(RedisError) -> RedisStream) throws(RedisError) -> RedisStream {
-    let deadline = ContinuousClock.now + options.settleTimeout
+  private func patiently(
+    _ isPatient: Bool,
+    _ open: () throws(RedisError) -> RedisStream
+  ) throws(RedisError) -> RedisStream {
+    let deadline = ContinuousClock.now + (isPatient ? options.settleTimeout : .zero)
     var tries = 0
     while true {
       do throws(RedisError) {

@@ -245,6 +245,16 @@ package actor RedisConnection {
     return reply
   }
 
+  /// Connects if need be, and does not wait for a server that is not there yet, as other calls do.
+  package func connect() throws(RedisError) {
+    do throws(RedisError) {
+      _ = try connected(isPatient: false)
+    } catch {
+      lost(since: .now)
+      throw closed(by: error)
+    }
+  }
+
   /// Ends the connection; the next call makes a new one.
   package func close() {
     stream?.close()

@@ -46,12 +46,11 @@ package struct QueueStats: Sendable, Encodable {
   ) async throws(RedisError) -> (stats: QueueStats, missing: [(shard: QueueName, error: RedisError)]) {
     let first = try await queue.first.inspect()
     var (snapshots, missing): ([QueueSnapshot], [(shard: QueueName, error: RedisError)]) = ([first], [])
-    for number in 1..<first.shards.all {
-      let shard = queue.shard(number)
-      do throws(RedisError) {
-        snapshots.append(try await shard.inspect())
-      } catch {
-        missing.append((shard.name, error))
+    let others = await queue.each(of: 1..<first.shards.all) { shard throws(RedisError) in try await shard.inspect() }
+    for (number, result) in zip(1..., others) {
+      switch result {
+      case .success(let snapshot): snapshots.append(snapshot)
+      case .failure(let error): missing.append((queue.name.shard(number), error))
       }
     }
     return (QueueStats(snapshots, isSharded: first.shards.all > 1), missing)

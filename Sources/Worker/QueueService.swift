@@ -1,5 +1,6 @@
 import Logging
 import MessageQueue
+import RedisClient
 
 /// Serves one queue of a worker with all of its shards: a loop for each, which begin and end as their number changes.
 ///
@@ -36,6 +37,8 @@ struct QueueService: Sendable {
   /// - Returns: how many messages were left undone.
   func run(_ told: @escaping @Sendable () -> WorkerControl.Phase) async -> Int {
     let (changes, teller) = AsyncStream.makeStream(of: Change.self)
+    let asker = Task { await askOthers { teller.yield(.number($0)) } }
+    defer { asker.cancel() }
     return await withTaskGroup { group in
       group.addTask {
         defer { teller.finish() }
@@ -60,6 +63,25 @@ struct QueueService: Sendable {
         }
       }
       return await group.reduce(0, +)
+    }
+  }
+
+  /// In a cluster the first shard's node may be gone as the worker starts, and the others are to be served all the same: how many
+  /// there are is asked of them then, until it is known or the first can be reached.
+  private func askOthers(_ tell: @Sendable (Int) -> Void) async {
+    guard case .cluster = common.resolver.endpoint.place else { return }
+    let timeout = common.options.lease / 4
+    let queue = ShardedQueue(name) { [resolver = common.resolver] shard in
+      let options = RedisConnection.Options(name: "smsq-shards", connectTimeout: timeout, replyTimeout: timeout)
+      return RedisConnection(to: resolver.route(for: QueueKeys(shard).list), options: options)
+    }
+    while !Task.isCancelled {
+      do throws(RedisError) {
+        return try await queue.first.connection.connect()
+      } catch {
+        if let spread = await queue.spreadElsewhere(error) { return tell(spread.shards) }
+      }
+      try? await Task.sleep(for: .seconds(1))
     }
   }
 

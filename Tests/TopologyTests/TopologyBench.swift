@@ -8,20 +8,24 @@ import TestSupport
 /// gateway keeps of what it took.
 final class TopologyBench: Sendable {
   let url: String
-  let name = QueueName("test-\(UInt64.random(in: .min ... .max))")!
+  let name: QueueName
   let queue: MessageQueue
+  let sharded: ShardedQueue
   let resolver: RedisResolver
-  private let connection: RedisConnection
   private let watcher: SentinelWatcher?
   private let ledger = NSTemporaryDirectory() + "/smsq-ledger-\(UUID().uuidString)"
 
-  init(_ url: String) throws {
+  init(_ url: String, _ name: QueueName = TopologyBench.newName()) throws {
     self.url = url
-    resolver = RedisResolver(try RedisEndpoint(url))
+    self.name = name
+    let resolver = RedisResolver(try RedisEndpoint(url))
+    self.resolver = resolver
     watcher = SentinelWatcher.start(resolver) { _ in }
-    connection = Self.connection(resolver, name)
-    queue = MessageQueue(name, on: connection)
+    sharded = ShardedQueue(name) { Self.connection(resolver, $0) }
+    queue = sharded.first
   }
+
+  static func newName() -> QueueName { QueueName("test-\(UInt64.random(in: .min ... .max))")! }
 
   deinit {
     watcher?.stop()
@@ -75,15 +79,23 @@ final class TopologyBench: Sendable {
   /// Nil while nobody serves.
   func snapshot() async -> QueueSnapshot? { try? await queue.inspect() }
 
+  /// Of all shards; nil while one of them is not served.
+  func snapshots() async -> [QueueSnapshot]? {
+    guard let count = await snapshot()?.shards.all else { return nil }
+    return try? await sharded.each(of: 0..<count) { shard throws(RedisError) in try await shard.inspect() }.map {
+      try $0.get()
+    }
+  }
+
   /// Waits until nothing waits, is scheduled or is in hand.
   func drained(by workers: [ChildProcess]) async throws {
     do {
       try await eventually("the queue is empty") {
-        guard let now = await snapshot() else { return false }
-        return now.waiting + now.scheduled + now.claimed == 0
+        guard let now = await snapshots() else { return false }
+        return now.allSatisfy { $0.waiting + $0.scheduled + $0.claimed == 0 }
       }
     } catch {
-      let now = await snapshot()
+      let now = await snapshots()
       let words = workers.map { "\($0.isRunning ? "runs" : "ended"): \($0.lines.suffix(8)) \($0.stderr)" }
       throw NeverHappened(description: "\(error): \(String(describing: now)) \(words.joined(separator: "\n"))")
     }
@@ -91,14 +103,20 @@ final class TopologyBench: Sendable {
 
   /// What is wrong with the queue. A server that has gone back to an earlier state has gone back with all of it, so that its
   /// books balance all the same.
-  func violations() async throws -> [String] {
-    let faults = try await queue.audit().faults.map { "\($0)" }
-    let dump = try await RedisDump(of: name, on: connection)
-    return InvariantCheck(dump).violations() + faults
+  ///
+  /// - Parameter shards: how many there are, or were.
+  func violations(shards: Int = 1) async throws -> [String] {
+    var violations: [String] = []
+    for number in 0..<shards {
+      let shard = sharded.shard(number)
+      violations += try await shard.audit().faults.map { "\($0)" }
+      violations += InvariantCheck(try await RedisDump(of: shard.name, on: shard.connection)).violations()
+    }
+    return violations
   }
 }
 
-/// Programs that push one message after the other, each until they are told that it is queued.
+/// Programs that push one message after the other.
 final class SteadyProducers: Sendable {
   private struct Books {
     var acknowledged: Set<String> = []
@@ -114,22 +132,25 @@ final class SteadyProducers: Sendable {
   private let tasks: [Task<Void, Never>]
   private let start = ContinuousClock.now
 
-  init(_ bench: TopologyBench, count: Int = 2, every pause: Duration = .milliseconds(2)) {
+  /// - Parameter withIDs: each message is pushed until it is told that it is queued; else none a second time.
+  init(_ bench: TopologyBench, count: Int = 2, every pause: Duration = .milliseconds(2), withIDs: Bool = true) {
     tasks = (0..<count).map { [shared] producer in
       Task {
-        let queue = MessageQueue(bench.name, on: TopologyBench.connection(bench.resolver, bench.name))
+        let queue = ShardedQueue(bench.name) { TopologyBench.connection(bench.resolver, $0) }
+        var pusher = Pusher(to: queue)
         var number = 0
         while !shared.books.withLock(\.isOver) {
-          let id = "p\(producer)-\(number)"
+          let id = "\(withIDs ? "p" : "q")\(producer)-\(number)"
           let payload = [UInt8](#"{"to":"+8613800138000","text":"hi","id":"\#(id)"}"#.utf8)
           do throws(RedisError) {
-            // With an id of its own, so that it may be repeated.
-            _ = try await queue.enqueue([OutgoingMessage(payload: payload, callerID: id)])
+            let message = OutgoingMessage(payload: payload, callerID: withIDs ? id : nil)
+            _ = try await pusher.enqueue(message, rememberIDs: .seconds(86_400))
             shared.books.withLock { _ = $0.acknowledged.insert(id) }
             number += 1
             try? await Task.sleep(for: pause)
           } catch {
             shared.books.withLock { $0.errors["\(error.code.rawValue)", default: 0] += 1 }
+            if !withIDs { number += 1 }
             try? await Task.sleep(for: .milliseconds(20))
           }
         }

@@ -17,11 +17,13 @@ enum ShardCheck {
       return first.findings + [Finding("\(queue.name) shards", .warning, "refused: \(error)", hint: hint)]
     }
     var results = [first]
-    for shard in 1..<numbers.all {
-      do throws(RedisError) {
-        results.append(try await QueueCheck.result(queue.shard(shard)))
-      } catch {
-        let finding = Finding("\(queue.name.shard(shard))", .problem, "\(error)", hint: error.cause.advice)
+    let others = await queue.each(of: 1..<numbers.all) { shard throws(RedisError) in try await QueueCheck.result(shard)
+    }
+    for (number, other) in zip(1..., others) {
+      switch other {
+      case .success(let result): results.append(result)
+      case .failure(let error):
+        let finding = Finding("\(queue.name.shard(number))", .problem, "\(error)", hint: error.cause.advice)
         results.append(QueueCheck.Result(findings: [finding]))
       }
     }

@@ -136,6 +136,7 @@ struct CronCommand: AsyncParsableCommand {
       command: CommandAction(timeout: timeout),
       queue: QueueAction(
         connect: redis.connect,
+        isCluster: redis.isCluster,
         defaultCountryCode: country.defaultCountryCode,
         maxSegments: segments.maxSegments
       )

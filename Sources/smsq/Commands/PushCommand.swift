@@ -149,11 +149,11 @@ struct PushCommand: AsyncParsableCommand {
     let payload = PreparedMessage.payload(members)
     // Checked before Redis is asked for anything: what is wrong with the message is wrong without Redis, too.
     _ = try prepare(payload, now: nil)
-    let now = try await queue.first.now()
+    var pusher = Pusher(to: queue)
+    let now = try await pusher.now()
     let prepared = try prepare(payload, now: now)
 
     let message = OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
-    var pusher = Pusher(to: queue)
     let (answer, shard) = try await pusher.enqueue(message, maxWaiting: maxQueue ?? 0, rememberIDs: idLifetime)
     switch answer {
     case .stale: throw Pusher.unsettled(queue.name)

@@ -16,11 +16,21 @@ struct QueueAction {
   private static let idLifetime = Duration.seconds(7 * 86400)
 
   private let gatherer: PushGatherer
+  private let isCluster: Bool
   private let defaultCountryCode: String?
   private let maxSegments: Int
 
-  init(connect: @escaping @Sendable (QueueName) -> RedisConnection, defaultCountryCode: String?, maxSegments: Int) {
+  /// - Parameters:
+  ///   - connect: makes the connection for a queue.
+  ///   - isCluster: whether that may lead to another node for each.
+  init(
+    connect: @escaping @Sendable (QueueName) -> RedisConnection,
+    isCluster: Bool,
+    defaultCountryCode: String?,
+    maxSegments: Int
+  ) {
     gatherer = PushGatherer(connect: connect, idLifetime: Self.idLifetime)
+    self.isCluster = isCluster
     self.defaultCountryCode = defaultCountryCode
     self.maxSegments = maxSegments
   }
@@ -58,7 +68,8 @@ struct QueueAction {
     } catch {
       let reason = Failure(error).description
       return RowOutcome(
-        Self.concernsOneQueue(error) ? .retry(reason: reason, after: nil) : .unavailable(reason: reason)
+        Self.concernsOneQueue(error, isCluster: isCluster)
+          ? .retry(reason: reason, after: nil) : .unavailable(reason: reason)
       )
     }
   }
@@ -66,12 +77,14 @@ struct QueueAction {
   /// Whether Redis refuses this queue and may take what is for others. Its rows must then give way as any that fail: if
   /// they went back as they were, they would come first in the next run again, and hold up the rows of all queues for
   /// ever.
-  static func concernsOneQueue(_ error: RedisError) -> Bool {
+  static func concernsOneQueue(_ error: RedisError, isCluster: Bool) -> Bool {
     switch error.cause {
+    // Of a cluster, that the node is gone which has the queue, or the row's shard of it.
+    case .noMaster: isCluster
     // The key's type; a slot that another node has; or the login works, and the user's ACL leaves this key out.
     case .wrongType, .clusterNode, .slotMoving, .noRight, .other: true
     case .unreachable, .hungUp, .interrupted, .httpServer, .tlsServer, .sshServer, .otherServer, .sentinel,
-      .notSentinel, .unknownMaster, .sentinelLogin, .replica, .noMaster, .notReady, .noClusterYet, .tooManyClients,
+      .notSentinel, .unknownMaster, .sentinelLogin, .replica, .notReady, .noClusterYet, .tooManyClients,
       .full, .unwritable, .badLogin, .noLoginWanted, .noUsers, .protectedMode, .noDatabase, .unknownCommand, .tls:
       false
     }

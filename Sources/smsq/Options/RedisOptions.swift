@@ -63,6 +63,8 @@ struct RedisOptions: ParsableArguments {
     return endpoint
   }
 
+  var isCluster: Bool { if case .cluster = endpoint.place { true } else { false } }
+
   /// Reads the files that TLS needs, so that what is wrong with them is said before anything is begun.
   func checkFiles() throws {
     do {

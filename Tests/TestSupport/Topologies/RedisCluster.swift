@@ -92,6 +92,13 @@ package final class RedisCluster: Sendable {
     throw NeverHappened(description: "nobody has slot \(slot)")
   }
 
+  /// The node of each shard of a queue.
+  package func owners(of queue: QueueName, shards: Int) async throws -> [RedisNode] {
+    var owners: [RedisNode] = []
+    for number in 0..<shards { owners.append(try await owner(of: try await slot(of: queue.shard(number)))) }
+    return owners
+  }
+
   private func id(of node: RedisNode) -> String { ids[nodes.firstIndex { $0 === node }!] }
 
   /// Marks a slot as on its way, and moves nothing yet.

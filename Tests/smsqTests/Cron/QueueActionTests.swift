@@ -17,6 +17,14 @@ import Testing
   ])
   func `Only what Redis has against one queue counts as a try of its rows`(_ reply: String, _ expected: Bool) {
     let code = RedisError.Code(rawValue: String(reply.prefix { $0 != " " }))
-    #expect(QueueAction.concernsOneQueue(RedisError(code: code, message: reply)) == expected)
+    #expect(QueueAction.concernsOneQueue(RedisError(code: code, message: reply), isCluster: false) == expected)
+  }
+
+  @Test
+  func `A node of a cluster that is gone holds up no rows of others; a master that sentinels do not find holds up all`()
+  {
+    let error = RedisError(code: .noMaster, message: "does not serve")
+    #expect(QueueAction.concernsOneQueue(error, isCluster: true))
+    #expect(!QueueAction.concernsOneQueue(error, isCluster: false))
   }
 }
