@@ -32,7 +32,17 @@ package final class ShardedQueue: Sendable {
 
   /// All of them, those that are only to be emptied yet or not filled yet included.
   package func shards() async throws(RedisError) -> [MessageQueue] {
-    (0..<(try await first.shardNumbers().all)).map { shard($0) }
+    (0..<(try await count())).map { shard($0) }
+  }
+
+  /// As the first one says or, where its server is gone, another one.
+  private func count() async throws(RedisError) -> Int {
+    do throws(RedisError) {
+      return try await first.shardNumbers().all
+    } catch {
+      guard let spread = await spreadElsewhere(error) else { throw error }
+      return spread.shards
+    }
   }
 
   /// Stops all claims from this queue, by every worker, until ``resume()``. Pushing goes on.
@@ -53,7 +63,7 @@ package final class ShardedQueue: Sendable {
   private func onEachShard(
     _ body: @escaping @Sendable (MessageQueue) async throws(RedisError) -> Void
   ) async throws(RedisError) {
-    for result in await each(of: 0..<(try await shards().count), body) { try result.get() }
+    for result in await each(of: 0..<(try await count()), body) { try result.get() }
   }
 
   /// Asks shards at the same time: where the server of one is gone, the others are not to be late as well.

@@ -37,7 +37,8 @@ struct ClusterSearch {
   private var pointed: RedisEndpoint.Address?
   private var current: RedisEndpoint.Address?
   private var isPointed = false
-  private var dead: Set<RedisEndpoint.Address> = []
+  /// Nodes that cannot be used, and why.
+  private var dead: [RedisEndpoint.Address: String] = [:]
   private var hops = 0
   private var final: RedisError?
   /// The most telling failure so far, and how much it tells.
@@ -55,7 +56,7 @@ struct ClusterSearch {
     isPointed = pointed != nil
     current = pointed
     pointed = nil
-    while current == nil, let node = toTry.popFirst() { current = dead.contains(node) ? nil : node }
+    while current == nil, let node = toTry.popFirst() { current = dead[node] == nil ? node : nil }
     guard let current else {
       return .give(up: worst?.error ?? RedisError(code: .moving, message: "its nodes point to each other"))
     }
@@ -71,7 +72,7 @@ struct ClusterSearch {
       // Others may know more.
       return note(RedisError(code: .moving, message: "its nodes do not agree on which of them has it"), rank: 2)
     }
-    if !dead.contains(address) { pointed = address }
+    if let reason = dead[address] { noteLost(address, reason) } else { pointed = address }
   }
 
   /// The node cannot be used.
@@ -79,20 +80,25 @@ struct ClusterSearch {
     guard let current else { return }
     switch error.treatment {
     case .wait:
-      dead.insert(current)
+      dead[current] = error.message
       note(error, rank: 3)
     case .reconnect:
-      dead.insert(current)
+      dead[current] = error.message
       if isPointed {
-        // Its replica takes over within the cluster's node time-out.
-        let message = "\(current) has it, as the other nodes say, and does not serve: \(error.message)"
-        note(RedisError(code: .noMaster, message: message), rank: 2)
+        noteLost(current, error.message)
       } else {
         note(RedisError(code: error.code, message: "\(current): \(error.message)"), rank: 1)
       }
     // It will not let us in however it was found.
     case .full, .unwritable, .denied, .refused: final = error
     }
+  }
+
+  /// Other nodes point to one that cannot be used, whether it was tried before or after. Its replica takes over within the
+  /// cluster's node time-out.
+  private mutating func noteLost(_ node: RedisEndpoint.Address, _ reason: String) {
+    let message = "\(node) has it, as the other nodes say, and does not serve: \(reason)"
+    note(RedisError(code: .noMaster, message: message), rank: 2)
   }
 
   private mutating func note(_ error: RedisError, rank: Int) {

@@ -40,30 +40,41 @@ package struct QueueStats: Sendable, Encodable {
   /// A queue as a whole.
   ///
   /// - Returns: what can be had of it, and which of its shards could not be asked.
-  /// - Throws: what the first shard said, without which nothing is known of the others.
+  /// - Throws: what the first shard said, where nothing can be had.
   package static func all(
     of queue: ShardedQueue
   ) async throws(RedisError) -> (stats: QueueStats, missing: [(shard: QueueName, error: RedisError)]) {
-    let first = try await queue.first.inspect()
-    var (snapshots, missing): ([QueueSnapshot], [(shard: QueueName, error: RedisError)]) = ([first], [])
-    let others = await queue.each(of: 1..<first.shards.all) { shard throws(RedisError) in try await shard.inspect() }
+    var (snapshots, missing): ([QueueSnapshot], [(shard: QueueName, error: RedisError)]) = ([], [])
+    let count: Int
+    do throws(RedisError) {
+      let first = try await queue.first.inspect()
+      snapshots.append(first)
+      count = first.shards.all
+    } catch {
+      guard let spread = await queue.spreadElsewhere(error) else { throw error }
+      missing.append((queue.name, error))
+      count = spread.shards
+    }
+    let others = await queue.each(of: 1..<count) { shard throws(RedisError) in try await shard.inspect() }
     for (number, result) in zip(1..., others) {
       switch result {
       case .success(let snapshot): snapshots.append(snapshot)
       case .failure(let error): missing.append((queue.name.shard(number), error))
       }
     }
-    return (QueueStats(snapshots, isSharded: first.shards.all > 1), missing)
+    if snapshots.isEmpty { throw missing[0].error }
+    return (QueueStats(snapshots, of: queue.name, isSharded: count > 1), missing)
   }
 
-  package init(_ snapshot: QueueSnapshot) { self.init([snapshot], isSharded: false) }
+  package init(_ snapshot: QueueSnapshot) { self.init([snapshot], of: snapshot.queue, isSharded: false) }
 
   /// - Parameters:
-  ///   - snapshots: of each shard, the first one first.
+  ///   - snapshots: of each shard that could be asked, at least one, in their order.
+  ///   - name: the whole queue's.
   ///   - isSharded: whether there are several, though not all of them may be known.
-  package init(_ snapshots: [QueueSnapshot], isSharded: Bool) {
+  package init(_ snapshots: [QueueSnapshot], of name: QueueName, isSharded: Bool) {
     func sum(_ count: (QueueSnapshot) -> Int) -> Int { snapshots.reduce(0) { $0 + count($1) } }
-    queue = snapshots[0].queue.description
+    queue = name.description
     waiting = sum(\.waiting)
     scheduled = sum(\.scheduled)
     claimed = sum(\.claimed)

@@ -72,6 +72,11 @@ struct ClusterSearchTests {
         ["n1>n3"], ["n1", "n2"], .noMaster,
         "n3:1 has it, as the other nodes say, and does not serve: Connection refused"
       ),
+      // It was asked before anybody pointed to it.
+      (
+        ["n2>n1"], ["n1", "n2"], .noMaster,
+        "n1:1 has it, as the other nodes say, and does not serve: Connection refused"
+      ),
       (["n1>n3", "n2!CLUSTERDOWN it is"], ["n1", "n2"], .noClusterYet, "CLUSTERDOWN"),
       (["n1!WRONGPASS invalid", "n2"], ["n1", "n2"], .badLogin, "WRONGPASS"),
       (["n1!NOPERM no", "n2"], ["n1", "n2"], .noRight, "NOPERM"),

@@ -57,7 +57,7 @@ struct QueueStatsTests {
         ]
       ),
     ]
-    let stats = QueueStats(snapshots, isSharded: true)
+    let stats = QueueStats(snapshots, of: snapshots[0].queue, isSharded: true)
     #expect(stats.queue == "sms" && stats.waiting == 7 && stats.scheduled == 2 && stats.dead == 4 && stats.claimed == 8)
     #expect(stats.pushed == 7 && stats.sent == 20 && stats.oldestSeconds == 60)
     #expect(!stats.paused)

@@ -102,11 +102,10 @@ struct ShardsCommand: AsyncParsableCommand {
       return "queue \(queue) is on its way: workers serve \(numbers.served) shards, pushes are spread over "
         + "\(numbers.spread.shards); where no smsq shards is running, repeat the one that was interrupted"
     }
-    let (first, last) = (names[0], names[names.count - 1])
     switch names.count {
-    case 1: return "queue \(queue) has 1 shard, its list \(first)"
-    case 2: return "queue \(queue) has 2 shards: \(first), \(last)"
-    default: return "queue \(queue) has \(names.count) shards: \(first), \(names[1]) to \(last)"
+    case 1: return "queue \(queue) has 1 shard, its list \(names[0])"
+    case 2...3: return "queue \(queue) has \(names.count) shards: \(names.joined(separator: ", "))"
+    default: return "queue \(queue) has \(names.count) shards: \(names[0]), \(names[1]) to \(names[names.count - 1])"
     }
   }
 
