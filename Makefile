@@ -40,8 +40,7 @@ docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
 .PHONY: all build manual demo stop test test-tls test-topologies test-release test-tsan simulate soak bench bench-peers \
-  bench-instructions \
-  check-instructions bench-tools numbers lint format install uninstall clean help
+  bench-instructions check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
 
@@ -58,10 +57,13 @@ manual: build ## Write the man page, .build/smsq.1
 	.build/release/generate-manual $(BINARY) --output-directory $(dir $(MANUAL)) \
 	  --date "$$(git log -1 --format=%cs 2>/dev/null || date +%F)"
 
-demo: ## Start a private Redis and a worker under a private supervisord, and send messages
+# Empty, or cluster.
+DEMO ?=
+
+demo: ## Start a private Redis and a worker under a private supervisord, and send messages (DEMO=cluster)
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server supervisor
 	@$(MAKE) --no-print-directory build
-	@supervisor/demo.sh start
+	@supervisor/demo.sh start $(DEMO)
 
 stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The demo: a private redis-server and a worker under a private supervisord, all of it in ./run/ of this folder.
 #
-#   supervisor/demo.sh start   start them anew, push messages, show what became of them
-#   supervisor/demo.sh stop    end all of it; the messages stay in ./run/ for the next start
+#   supervisor/demo.sh start           start them anew, push messages, show what became of them
+#   supervisor/demo.sh start cluster   with a Redis Cluster of three servers, and a queue of three shards
+#   supervisor/demo.sh stop            end all of it; the messages stay in ./run/ for the next start
 #
-# `make demo` and `make stop` call this. Needs .build/release/smsq, redis-server and supervisord.
+# `make demo`, `make demo DEMO=cluster` and `make stop` call this. Needs .build/release/smsq, redis-server and supervisord.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -29,7 +30,8 @@ show() {
     word=${word//"$root/"/}
     case $word in
       redis) word="redis-cli -s run/redis.sock" ;;
-      control) word="supervisorctl -c supervisor/supervisord.conf" ;;
+      cluster) word="redis-cli -c -p ${ports[0]}" ;;
+      control) word="supervisorctl -c supervisor/$config" ;;
       *[!A-Za-z0-9_./:+=-]*) word="'$word'" ;;
     esac
     line+=" $word"
@@ -65,8 +67,13 @@ set_home() {
   home=$parent/smsq
 }
 
+config=supervisord.conf
+# Of the cluster's servers, as cluster.conf has them: nodes of a cluster speak to each other, so sockets do not do.
+ports=(17701 17702 17703)
+
 redis() { redis-cli -s "$home/run/redis.sock" "$@"; }
-control() { supervisorctl -c "$home/supervisor/supervisord.conf" "$@"; }
+cluster() { redis-cli -c -p "${ports[0]}" "$@"; }
+control() { supervisorctl -c "$home/supervisor/$config" "$@"; }
 smsq=$root/.build/release/smsq
 
 # --- Stop ------------------------------------------------------------------------------------------------------------
@@ -91,10 +98,11 @@ stop() {
 # Ends what a supervisord that was killed left behind: workers of this binary that use the demo's Redis, and that Redis,
 # because two of them on the same files would ruin these.
 stop_orphans() {
-  local process
+  local process port
   for process in /proc/[0-9]*; do
     [[ $(readlink "$process/exe" 2>/dev/null) == "$smsq"* ]] || continue
-    grep -qz '^SMSQ_REDIS=unix://.*/supervisor/\.\./run/redis\.sock$' "$process/environ" 2>/dev/null || continue
+    grep -qzE "^SMSQ_REDIS=(unix://.*/supervisor/\.\./run/redis\.sock|redis\+cluster://127\.0\.0\.1:${ports[0]},.*)$" \
+      "$process/environ" 2>/dev/null || continue
     kill "${process#/proc/}" 2>/dev/null || continue
     wait_for 30 "stopping the worker ${process#/proc/}" gone "${process#/proc/}"
   done
@@ -102,11 +110,18 @@ stop_orphans() {
     redis shutdown >/dev/null 2>&1 || true
     wait_for 30 "stopping redis-server" silent
   fi
+  for port in "${ports[@]}"; do
+    # Only a server whose files are here: that port may be anybody's.
+    [[ $(redis-cli -p "$port" config get dir 2>/dev/null | tail -n 1) -ef $run/redis-$port ]] || continue
+    redis-cli -p "$port" shutdown >/dev/null 2>&1 || true
+    wait_for 30 "stopping the redis-server at port $port" port_is_free "$port"
+  done
   rm -f "$run/supervisord.pid"
 }
 
 gone() { [[ ! -e /proc/$1 ]]; }
 silent() { ! redis ping; }
+port_is_free() { ! redis-cli -p "$1" ping; }
 
 # --- Start -----------------------------------------------------------------------------------------------------------
 
@@ -119,9 +134,48 @@ start() {
   # supervisord as root asks for a user by name, and complains if it is given none.
   local as_user=()
   if ((EUID == 0)); then as_user=(--user root); fi
-  supervisord -c "$home/supervisor/supervisord.conf" "${as_user[@]}"
-  wait_for 20 "starting redis-server" answers
+  if [[ $config == cluster.conf ]]; then prepare_cluster; fi
+  supervisord -c "$home/supervisor/$config" "${as_user[@]}"
+  if [[ $config == cluster.conf ]]; then
+    wait_for 20 "starting three redis-servers" all_answer
+    # They keep in their files that they are one: only the first start makes them so.
+    if nobody_knows_another; then make_cluster; fi
+    wait_for 30 "finding the cluster whole again (to have it made anew: make stop; rm -r $run/redis-*)" is_whole
+  else
+    wait_for 20 "starting redis-server" answers
+  fi
   wait_for 20 "starting the worker" running
+}
+
+prepare_cluster() {
+  local port
+  for port in "${ports[@]}"; do
+    # An error is an answer, too.
+    if [[ $(redis-cli -p "$port" ping 2>/dev/null) ]]; then fail "another server has port $port, which this demo needs"; fi
+    mkdir -p "$run/redis-$port"
+  done
+}
+
+make_cluster() {
+  show redis-cli --cluster create "${ports[@]/#/127.0.0.1:}" --cluster-yes >"$run/cluster-create.log" 2>&1 ||
+    fail "the three servers did not become a cluster: see $run/cluster-create.log"
+  # The rest is long, and nobody is to type it.
+  head -n 1 "$run/cluster-create.log"
+}
+
+nobody_knows_another() {
+  local port
+  for port in "${ports[@]}"; do redis-cli -p "$port" cluster info | grep -q '^cluster_known_nodes:1\b' || return 1; done
+}
+
+all_answer() {
+  local port
+  for port in "${ports[@]}"; do [[ $(redis-cli -p "$port" ping) == PONG ]] || return 1; done
+}
+
+is_whole() {
+  local port
+  for port in "${ports[@]}"; do redis-cli -p "$port" cluster info | grep -q '^cluster_state:ok' || return 1; done
 }
 
 answers() { [[ $(redis ping) == PONG ]]; }
@@ -164,6 +218,50 @@ all_done() {
       return left" 3 "$queue" "{$queue}:later" "{$queue}:workers" "{$queue}:claimed:")
     [[ $left == 0 ]] || return 1
   done
+}
+
+# The same of the queue of several shards, as smsq counts them.
+all_counted() { [[ $("$smsq" stats | grep -cE '^  (waiting|scheduled|claimed) +0$') == 3 ]]; }
+
+cluster_demo() {
+  config=cluster.conf
+  say "Three Redis servers, which become one cluster, and a worker, under a private supervisord"
+  start
+  local seeds
+  seeds=$(IFS=,; echo "${ports[*]/#/127.0.0.1:}")
+  export SMSQ_REDIS=redis+cluster://$seeds
+  show control status || true
+
+  say "One queue of three shards: its lists are sms, sms.1 and sms.2, each on a server of its own"
+  show "$smsq" shards --queue sms 3
+
+  say "Messages: a push spreads them, and a plain LPUSH to any of the lists is as good"
+  # Without the lines that are none.
+  write_messages | grep -a '^{"to":"+86.*}$' >"$run/messages.jsonl"
+  show "$smsq" push --file "$run/messages.jsonl"
+  show cluster LPUSH sms.1 '{"to":"+8613800138000","text":"hi from redis-cli"}'
+
+  say "Waiting until all are sent ..."
+  wait_for 120 "sending all messages" all_counted
+  show "$smsq" stats
+
+  say "Each server has the books of one shard"
+  local port
+  for port in "${ports[@]}"; do show redis-cli -p "$port" KEYS '{sms*}:stats'; done
+
+  say "It goes on running. To look further:"
+  cat <<END
+  export SMSQ_REDIS=$SMSQ_REDIS
+  .build/release/smsq push --to +8613800138000 --text hello
+  .build/release/smsq stats
+  .build/release/smsq doctor
+  supervisorctl -c $home/supervisor/$config stop redis:redis-${ports[1]}     # one server less: the others' shards go on
+  supervisorctl -c $home/supervisor/$config start redis:redis-${ports[1]}
+  supervisorctl -c $home/supervisor/$config tail -f sms:smsq-worker-0
+
+To stop:
+  make stop
+END
 }
 
 demo() {
@@ -215,7 +313,13 @@ END
 }
 
 case ${1-} in
-  start) demo ;;
+  start)
+    case ${2-} in
+      '') demo ;;
+      cluster) cluster_demo ;;
+      *) fail "there is no demo '$2': leave it out, or write cluster" ;;
+    esac
+    ;;
   stop) stop && echo "The demo is stopped." ;;
-  *) fail "usage: supervisor/demo.sh start | stop" ;;
+  *) fail "usage: supervisor/demo.sh start [cluster] | stop" ;;
 esac

@@ -2,10 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What the two supervisor files must agree on, with each other, with the program and with the manual.
+/// What the supervisor files must agree on, with each other, with the program and with the manual.
 @Suite("The supervisor files")
 struct ConfigurationTests {
-  static let files = ["smsq-worker.conf", "supervisord.conf"]
+  static let files = ["smsq-worker.conf", "supervisord.conf", "cluster.conf"]
 
   private static func text(_ path: String) throws -> String {
     try String(contentsOfFile: "\(PrivateSupervisor.repository)/\(path)", encoding: .utf8)
@@ -77,16 +77,22 @@ struct ConfigurationTests {
     #expect(result.note.contains("Redis URL"), "\(result.note)")
   }
 
-  @Test("supervisord reads the self-contained file")
-  func parses() async throws {
+  @Test(
+    "supervisord reads the self-contained files",
+    arguments: [
+      ("supervisord.conf", ["redis redis 30"]),
+      ("cluster.conf", ["redis redis-17701 30", "redis redis-17702 30", "redis redis-17703 30"]),
+    ]
+  )
+  func parses(file: String, servers: [String]) async throws {
     let folder = NSTemporaryDirectory() + "/smsq-\(UUID().uuidString)"
     let files = FileManager.default
     try files.createDirectory(atPath: folder + "/supervisor", withIntermediateDirectories: true)
     try files.createDirectory(atPath: folder + "/run", withIntermediateDirectories: true)
     defer { try? files.removeItem(atPath: folder) }
     try files.copyItem(
-      atPath: PrivateSupervisor.repository + "/supervisor/supervisord.conf",
-      toPath: folder + "/supervisor/supervisord.conf"
+      atPath: PrivateSupervisor.repository + "/supervisor/" + file,
+      toPath: folder + "/supervisor/" + file
     )
     // Reads all of it with supervisord's own reader, and starts nothing.
     let script = """
@@ -100,8 +106,10 @@ struct ConfigurationTests {
       """
     // By the Python that supervisord runs on: it may have one of its own.
     let find = #"exec "$(sed -n '1s/^#!//p' "$(command -v supervisord)")" -c "$0" "$1""#
-    let result = try await ChildProcess("sh", ["-c", find, script, folder + "/supervisor/supervisord.conf"]).end()
+    let result = try await ChildProcess("sh", ["-c", find, script, folder + "/supervisor/" + file]).end()
     #expect(result.code == 0, "\(result.stderr)")
-    #expect(result.output.contains("redis redis 30") && result.output.contains("sms smsq-worker-0 20 [0, 64, 77, 78]"))
+    for program in servers + ["sms smsq-worker-0 20 [0, 64, 77, 78]"] {
+      #expect(result.output.contains(program), "\(result)")
+    }
   }
 }

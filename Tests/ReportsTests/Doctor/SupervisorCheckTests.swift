@@ -201,7 +201,7 @@ struct SupervisorCheckTests {
   @Test("The files that come with smsq have no fault but a log directory that may be missing here")
   func ours() {
     let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../supervisor").path
-    for (file, programs) in [("smsq-worker.conf", 1), ("supervisord.conf", 1)] {
+    for (file, programs) in [("smsq-worker.conf", 1), ("supervisord.conf", 1), ("cluster.conf", 1)] {
       let findings = SupervisorCheck.findings(path: "\(root)/\(file)", drain: .seconds(30))
       #expect(findings.filter { $0.check.hasSuffix("stopwaitsecs") && $0.level == .ok }.count == programs)
       let faults = findings.filter { $0.level > .ok && !$0.check.hasSuffix("_logfile") }
