@@ -282,6 +282,8 @@ struct ShardsTests {
     #expect(stats.code == 78 && stats.note.contains("shard \(name).1 is not in these numbers"), "\(stats)")
     let shards = try stats.output.json["shards"] as? [[String: any Sendable]]
     #expect(shards?.map { $0["queue"] as? String } == [name, "\(name).2"])
+    let shown = try await bench.smsq("stats").stdout
+    #expect(shown.hasPrefix("queue \(name) (3 shards, 1 of them not in these numbers)"), "\(shown)")
     let doctor = try await bench.smsq("doctor")
     #expect(doctor.code == 78 && doctor.stdout.contains("{\(name).1}:later is a string"), "\(doctor)")
   }

@@ -16,6 +16,7 @@ extension TopologyTests {
       let bench = try TopologyBench(cluster.url)
       let workers = try (1...workerCount).map { try bench.worker("w\($0)") }
       let producers = SteadyProducers(bench)
+      try await bench.goesThrough()
       let slot = try await cluster.slot(of: bench.name)
       let moves = 6 * TopologyTests.rounds
       for _ in 0..<moves {
@@ -72,6 +73,7 @@ extension TopologyTests {
       let bench = try TopologyBench(cluster.url)
       let worker = try bench.worker()
       let producers = SteadyProducers(bench)
+      try await bench.goesThrough()
       let slot = try await cluster.slot(of: bench.name)
       for round in 1...TopologyTests.rounds {
         try await producers.goOn()

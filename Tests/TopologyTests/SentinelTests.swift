@@ -26,6 +26,7 @@ extension TopologyTests {
       let bench = try TopologyBench(set.url)
       let worker = try bench.worker()
       let producers = SteadyProducers(bench)
+      try await bench.goesThrough()
       for round in 1...TopologyTests.rounds {
         try await producers.goOn()
         let old = try await set.master()
@@ -95,6 +96,7 @@ extension TopologyTests {
       let worker = try bench.worker("here")
       let other = try ChildProcess("ip", ["netns", "exec", island.name, Smsq.path] + bench.arguments("there", []))
       let producers = SteadyProducers(bench)
+      try await bench.goesThrough()
       for _ in 0..<TopologyTests.rounds {
         while try await set.master().host != island.inside {
           let now = try await set.master()

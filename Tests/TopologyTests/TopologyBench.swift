@@ -68,6 +68,11 @@ final class TopologyBench: Sendable {
     return counts
   }
 
+  /// Waits until messages go through: what befalls a server before that befalls no worker.
+  func goesThrough() async throws {
+    try await eventually("the first message is sent") { !taken().isEmpty }
+  }
+
   /// The longest times in which the gateway got nothing, in seconds.
   func pauses(_ count: Int) -> [Double] {
     let lines = (try? String(contentsOfFile: ledger, encoding: .utf8)) ?? ""

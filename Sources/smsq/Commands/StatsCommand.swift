@@ -27,7 +27,7 @@ struct StatsCommand: AsyncParsableCommand {
       for (index, queue) in redis.queues(queuesOption.queues).enumerated() {
         let (stats, shards) = try await QueueStats.all(of: queue)
         if !json && index > 0 { try Terminal.print("") }
-        try Terminal.print(json ? JSONLine.encode(stats) : stats.text)
+        try Terminal.print(json ? JSONLine.encode(stats) : stats.text(missing: shards.count))
         for (shard, error) in shards {
           let failure = Failure(error)
           missing.append(Failure("shard \(shard) is not in these numbers: \(failure)", failure.code))
@@ -43,17 +43,19 @@ struct StatsCommand: AsyncParsableCommand {
 
 extension QueueStats {
   /// What is to be known beside its name.
-  private var state: String {
+  private func state(_ missing: Int) -> String {
     guard let shards else { return paused ? " (paused)" : "" }
+    let unknown = missing == 0 ? "" : ", \(missing) of them not in these numbers"
     let resting = shards.count { $0.paused }
     let pause = resting == 0 ? "" : resting == shards.count ? ", paused" : ", \(resting) of them paused"
-    return " (\(shards.count) shards\(pause))"
+    return " (\(shards.count + missing) shards\(pause)\(unknown))"
   }
 
-  fileprivate var text: String {
+  /// - Parameter missing: how many shards could not be asked.
+  fileprivate func text(missing: Int) -> String {
     let oldest = oldestSeconds.map { ", the next one for \(Duration.seconds($0.rounded()).notation)" } ?? ""
     var lines = [
-      "queue \(queue)\(state)",
+      "queue \(queue)\(state(missing))",
       "  waiting    \(waiting)\(oldest)",
       "  scheduled  \(scheduled)",
       "  claimed    \(claimed)",
