@@ -86,10 +86,10 @@ test-tls: ## Run the tests of connections and workers once more, over TLS
 # How often each thing befalls them; `make test` has one round.
 TOPOLOGY_ROUNDS ?= 3
 
-test-topologies: ## Run the tests of sentinels and clusters, with more rounds: make test-topologies TOPOLOGY_ROUNDS=3
-	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server
+test-topologies: ## Run the tests of sentinels and clusters, with more rounds, over TLS with TLS=1: make test-topologies TLS=1
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
-	TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
+	$(if $(TLS),SMSQ_TEST_TLS=1) TOPOLOGY_ROUNDS=$(TOPOLOGY_ROUNDS) .ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary

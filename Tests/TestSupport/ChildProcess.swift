@@ -60,7 +60,8 @@ package final class ChildProcess: Sendable {
   /// Starts the program.
   ///
   /// - Parameters:
-  ///   - environment: on top of the test's own, without its SMSQ_ variables, which would act as options.
+  ///   - environment: on top of the test's own, without its SMSQ_ variables, which would act as options. Where all servers speak
+  ///     TLS, `SMSQ_REDIS_CA` says whom to trust.
   ///   - readsOutput: false for a reader that stalls: nothing of standard output is read until ``readOutput()``.
   package init(
     _ program: String,
@@ -80,7 +81,8 @@ package final class ChildProcess: Sendable {
     let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("SMSQ_") }
     process.executableURL = URL(fileURLWithPath: program.hasPrefix("/") ? program : "/usr/bin/env")
     process.arguments = program.hasPrefix("/") ? arguments : [program] + arguments
-    process.environment = inherited.merging(environment) { $1 }
+    let authority = TestTLS.caFileOfAll.map { ["SMSQ_REDIS_CA": $0] } ?? [:]
+    process.environment = inherited.merging(authority) { $1 }.merging(environment) { $1 }
     process.standardOutput = outPipe
     process.standardError = errorPipe
     if case .none = input {

@@ -54,8 +54,7 @@ package final class RedisServer: Sendable {
     tls: TestTLS? = nil,
     _ arguments: [String]
   ) async throws {
-    let speaksTLS = ProcessInfo.processInfo.environment["SMSQ_TEST_TLS"] == "1"
-    let tls = if let tls { tls } else { speaksTLS ? try await TestTLS.standard() : nil as TestTLS? }
+    let tls = if let tls { tls } else { try await TestTLS.forAll() }
     // hiredis writes with write(2), and tests cut connections.
     signal(SIGPIPE, SIG_IGN)
     var template = Array("/tmp/smsq-redis-XXXXXX".utf8CString)

@@ -126,6 +126,22 @@ package struct TestTLS: Sendable {
     return TestTLS(server: try await standardIdentity.value, authority: authority)
   }
 
+  /// Whether the whole run is to be over TLS: `SMSQ_TEST_TLS=1`.
+  package static let isForAll = ProcessInfo.processInfo.environment["SMSQ_TEST_TLS"] == "1"
+
+  /// What all servers have where the whole run is over TLS; else nil.
+  static func forAll() async throws -> TestTLS? {
+    guard isForAll else { return nil }
+    let tls = try await standard()
+    caOfAll.withLock { $0 = tls.client.caFile }
+    return tls
+  }
+
+  /// Who issued the certificates of all servers; nil before the first of them, and where they speak no TLS.
+  package static var caFileOfAll: String? { caOfAll.withLock { $0 } }
+
+  private static let caOfAll = Mutex<String?>(nil)
+
   private static let standardIdentity = Task { try await TestAuthority.shared().issue() }
 
   /// redis-server's own options.

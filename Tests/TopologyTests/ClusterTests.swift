@@ -107,7 +107,7 @@ extension TopologyTests {
       let other = try await cluster.others(than: owner)[0]
       let push = ["push", "--to", "+8613800138000", "--text", "hi"]
       for node in cluster.nodes {
-        let url = "redis+cluster://\(node.address)"
+        let url = "\(RedisNode.scheme)+cluster://\(node.address)"
         for command in [push, ["stats"], ["peek"], ["dead", "list"], ["pause"], ["resume"]] {
           let result = try await Smsq.run(command + ["--redis", url, "--queue", bench.name.description])
           #expect(result.code == 0, "\(command) at \(url): \(result)")
@@ -125,13 +125,13 @@ extension TopologyTests {
       #expect(await bench.snapshot()?.waiting == cluster.nodes.count)
       #expect(try await bench.violations() == [])
       let plain = try await Smsq.run(["stats", "--redis", owner.url, "--queue", bench.name.description])
-      #expect(plain.code == 78 && plain.note.contains("redis+cluster://"), "\(plain)")
+      #expect(plain.code == 78 && plain.note.contains("\(RedisNode.scheme)+cluster://"), "\(plain)")
     }
 
     @Test("Of a pipeline that goes to several nodes, what one has done is not done again by another")
     func pipeline() async throws {
       let cluster = try await Self.shared.value
-      let endpoint = try RedisEndpoint(cluster.url)
+      let endpoint = try RedisNode.endpoint(cluster.url)
       let redis = RedisConnection(to: endpoint, options: .init(name: "test"))
       // Each in a slot of its own, on all nodes.
       let keys = (0..<12).map { "{\(UUID().uuidString)}\($0)" }
@@ -157,13 +157,13 @@ extension TopologyTests {
       }
       // Half of them are replicas, and have none of their own.
       for node in cluster.nodes {
-        let url = "redis+cluster://\(node.address)"
+        let url = "\(RedisNode.scheme)+cluster://\(node.address)"
         let result = try await Smsq.run(["doctor", "--redis", url, "--queue", bench.name.description])
         #expect(result.stdout.contains("ok       role: master\n"), "\(result)")
         #expect(result.stdout.contains("ok       node replicas: 1 online"), "\(result)")
       }
       let server = try await RedisNode().start()
-      let alone = try await Smsq.run(["doctor", "--redis", "redis+cluster://\(server.address)"])
+      let alone = try await Smsq.run(["doctor", "--redis", "\(RedisNode.scheme)+cluster://\(server.address)"])
       #expect(alone.stdout.contains("warning  cluster: this server is none of a cluster"), "\(alone)")
     }
 

@@ -70,7 +70,9 @@ extension TopologyTests {
         try await eventually("the script succeeds") {
           let script = Repository.path + "/docs/examples/failover.sh"
           let (host, port) = (set.sentinels[0].host, "\(set.sentinels[0].port)")
-          let result = try await ChildProcess("/bin/sh", [script, host, port, SentinelSet.name]).end()
+          let cli = "redis-cli" + (TestTLS.caFileOfAll.map { " --tls --cacert \($0)" } ?? "")
+          let command = [script, host, port, SentinelSet.name]
+          let result = try await ChildProcess("/bin/sh", command, environment: ["REDIS_CLI": cli]).end()
           if result.code != 0 { print("failover.sh: \(result)") }
           return result.code == 0
         }
@@ -81,6 +83,7 @@ extension TopologyTests {
       "A master that is cut off with a worker on its side: both workers end up at the new one",
       .enabled(if: TopologyTests.rounds > 1, "make test-topologies has it"),
       .enabled(if: NetworkNamespace.isPermitted, "network namespaces need root, and iproute2"),
+      .enabled(if: !TestTLS.isForAll, "the certificate is the loopback's"),
       .timeLimit(.minutes(5))
     )
     func partition() async throws {
@@ -143,17 +146,17 @@ extension TopologyTests {
       let master = try await set.master()
       let replica = try #require(set.servers.first { $0 !== master })
       for (url, code, words) in [
-        ("redis+sentinel://\(hosts)/other/0", 78, "it watches mymaster"),
-        ("redis+sentinel://\(replica.address)/mymaster", 78, "is a Redis server and no sentinel"),
-        ("redis+sentinel://127.0.0.1:1,127.0.0.1:2/mymaster", 69, "none of its 2 sentinels answers"),
-        ("redis://\(set.sentinels[0].address)", 78, "redis+sentinel://"),
+        ("\(RedisNode.scheme)+sentinel://\(hosts)/other/0", 78, "it watches mymaster"),
+        ("\(RedisNode.scheme)+sentinel://\(replica.address)/mymaster", 78, "is a Redis server and no sentinel"),
+        ("\(RedisNode.scheme)+sentinel://127.0.0.1:1,127.0.0.1:2/mymaster", 69, "none of its 2 sentinels answers"),
+        ("\(RedisNode.scheme)://\(set.sentinels[0].address)", 78, "\(RedisNode.scheme)+sentinel://"),
       ] {
         let result = try await Smsq.run(["stats", "--redis", url])
         #expect(result.code == code && result.note.contains(words), "\(url): \(result)")
       }
       // One that is not there costs nothing but its time-out.
       let result = try await Smsq.run([
-        "stats", "--redis", "redis+sentinel://127.0.0.1:1,\(hosts)/mymaster", "--queue", bench.name.description,
+        "stats", "--redis", "\(RedisNode.scheme)+sentinel://127.0.0.1:1,\(hosts)/mymaster", "--queue", bench.name.description,
       ])
       #expect(result.code == 0, "\(result)")
     }
@@ -172,10 +175,10 @@ extension TopologyTests {
       }
       #expect(result.code == 0)
 
-      let lost = "redis+sentinel://127.0.0.1:1,\(set.sentinels[0].address)/mymaster"
+      let lost = "\(RedisNode.scheme)+sentinel://127.0.0.1:1,\(set.sentinels[0].address)/mymaster"
       let some = try await Smsq.run(["doctor", "--redis", lost])
       #expect(some.stdout.contains("warning  sentinel 127.0.0.1:1: says nothing: Connection refused"), "\(some)")
-      let none = try await Smsq.run(["doctor", "--redis", "redis+sentinel://127.0.0.1:1/mymaster"])
+      let none = try await Smsq.run(["doctor", "--redis", "\(RedisNode.scheme)+sentinel://127.0.0.1:1/mymaster"])
       #expect(none.code == 69 && none.stdout.contains("problem  redis: "), "\(none)")
     }
 

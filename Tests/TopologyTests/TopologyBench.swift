@@ -18,7 +18,7 @@ final class TopologyBench: Sendable {
   init(_ url: String, _ name: QueueName = TopologyBench.newName()) throws {
     self.url = url
     self.name = name
-    let resolver = RedisResolver(try RedisEndpoint(url))
+    let resolver = RedisResolver(try RedisNode.endpoint(url))
     self.resolver = resolver
     watcher = SentinelWatcher.start(resolver) { _ in }
     sharded = ShardedQueue(name) { Self.connection(resolver, $0) }

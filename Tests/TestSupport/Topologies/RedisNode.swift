@@ -3,7 +3,7 @@ import RedisClient
 import Synchronization
 
 /// One server of several, at a TCP address: a master, a replica, a node of a cluster, a sentinel. It may be killed, stopped and
-/// started again.
+/// started again. With `SMSQ_TEST_TLS=1` in the environment all speak TLS, to each other as well.
 package final class RedisNode: Sendable {
   package let host: String
   package let port: Int
@@ -12,7 +12,9 @@ package final class RedisNode: Sendable {
   private let process = Mutex<ChildProcess?>(nil)
 
   package var address: RedisEndpoint.Address { .tcp(host: host, port: port) }
-  package var url: String { "redis://\(address)" }
+  package var url: String { "\(Self.scheme)://\(address)" }
+  /// How the URLs of all of them begin.
+  package static let scheme = TestTLS.isForAll ? "rediss" : "redis"
 
   /// The server's program: `VALKEY_SERVER` names another one.
   package static var program: String { ProcessInfo.processInfo.environment["VALKEY_SERVER"] ?? "redis-server" }
@@ -27,25 +29,27 @@ package final class RedisNode: Sendable {
     in namespace: String? = nil,
     configuration: String? = nil,
     _ arguments: [String] = []
-  ) throws {
+  ) async throws {
     signal(SIGPIPE, SIG_IGN)
     self.host = host
     self.port = try port ?? FreePort.take(withBus: true)
     folder = NSTemporaryDirectory() + "/smsq-node-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let listening =
+      if let tls = try await TestTLS.forAll() {
+        ["--port", "0", "--tls-port", "\(self.port)", "--tls-replication", "yes", "--tls-cluster", "yes"] + tls.arguments
+      } else {
+        ["--port", "\(self.port)"]
+      }
     let prefix = namespace.map { ["ip", "netns", "exec", $0] } ?? []
     if let configuration {
       let path = folder + "/sentinel.conf"
-      let text = "port \(self.port)\nbind \(host)\ndir \(folder)\n" + configuration
+      let text = "bind \(host)\ndir \(folder)\n" + configuration
       try text.write(toFile: path, atomically: true, encoding: .utf8)
-      command = prefix + [Self.program, path, "--sentinel"] + arguments
+      command = prefix + [Self.program, path, "--sentinel"] + listening + arguments
     } else {
       command =
-        prefix
-        + [
-          Self.program, "--dir", folder, "--bind", host, "--port", "\(self.port)", "--save", "", "--protected-mode",
-          "no",
-        ]
+        prefix + [Self.program, "--dir", folder, "--bind", host, "--save", "", "--protected-mode", "no"] + listening
         + ["--repl-diskless-sync-delay", "0", "--logfile", folder + "/log"] + arguments
     }
   }
@@ -87,10 +91,12 @@ package final class RedisNode: Sendable {
   }
 
   package func connection(password: String? = nil, replyTimeout: Duration = .seconds(10)) -> RedisConnection {
-    RedisConnection(
-      to: RedisEndpoint(host: host, port: port, password: password),
-      options: .init(name: "test", connectTimeout: .seconds(1), replyTimeout: replyTimeout)
-    )
+    let login = password.map { ":\($0)@" } ?? ""
+    guard let endpoint = try? Self.endpoint("\(Self.scheme)://\(login)\(address)") else {
+      preconditionFailure("a host or a password of a test has something special in it")
+    }
+    let options = RedisConnection.Options(name: "test", connectTimeout: .seconds(1), replyTimeout: replyTimeout)
+    return RedisConnection(to: endpoint, options: options)
   }
 
   /// Runs one command, of words without spaces, on a connection of its own.
@@ -99,17 +105,14 @@ package final class RedisNode: Sendable {
     try await connection().run(RedisCommand(words: words))
   }
 
-  private var log: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
-}
-
-extension RedisEndpoint {
-  package init(host: String, port: Int, password: String? = nil) {
-    let login = password.map { ":\($0)@" } ?? ""
-    guard let endpoint = try? RedisEndpoint("redis://\(login)\(Address.tcp(host: host, port: port))") else {
-      preconditionFailure("a host or a password of a test has something special in it")
-    }
-    self = endpoint
+  /// What a URL says, with the authority of the tests' servers.
+  package static func endpoint(_ url: String) throws -> RedisEndpoint {
+    var endpoint = try RedisEndpoint(url)
+    endpoint.tls?.caFile = TestTLS.caFileOfAll
+    return endpoint
   }
+
+  private var log: String { (try? String(contentsOfFile: folder + "/log", encoding: .utf8)) ?? "" }
 }
 
 extension RedisCommand {

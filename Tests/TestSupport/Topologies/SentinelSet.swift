@@ -55,11 +55,13 @@ package final class SentinelSet: Sendable {
       """
     if let password { configuration += "requirepass \(password)\nsentinel sentinel-pass \(password)\n" }
     try await Self.synced(servers)
-    sentinels = try places.sentinels.map { place in
-      try RedisNode(host: place.host, in: place.namespace, configuration: configuration)
+    var sentinels: [RedisNode] = []
+    for place in places.sentinels {
+      let sentinel = try await RedisNode(host: place.host, in: place.namespace, configuration: configuration)
+      // One that wants a login says so.
+      sentinels.append(try await sentinel.start(untilAnswered: true))
     }
-    // One that wants a login says so.
-    for sentinel in sentinels { try await sentinel.start(untilAnswered: true) }
+    self.sentinels = sentinels
     for sentinel in sentinels {
       try await eventually("\(sentinel.address) knows the others") {
         let master = try await ask(sentinel, "master", Self.name).fields
@@ -80,7 +82,7 @@ package final class SentinelSet: Sendable {
 
   package var url: String {
     let hosts = sentinels.map { "\($0.address)" }.joined(separator: ",")
-    return "redis+sentinel://\(hosts)/\(Self.name)/0"
+    return "\(RedisNode.scheme)+sentinel://\(hosts)/\(Self.name)/0"
   }
 
   package func ask(_ sentinel: RedisNode, _ words: String...) async throws -> RedisReply {
