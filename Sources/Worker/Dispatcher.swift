@@ -12,7 +12,7 @@ final class Dispatcher: Sendable {
     /// Where their outcomes go.
     let inbox: Inbox
     let tenure: Tenure
-    let claimedAt = ContinuousClock.now
+    let claimedAt = Instant.now
 
     /// - Parameter now: Redis' time at the claim, Unix ms.
     init(lease: LeaseClock, lifeNumber: Int, inbox: Inbox, now: Int64) {
@@ -21,7 +21,7 @@ final class Dispatcher: Sendable {
       self.inbox = inbox
       tenure = Tenure(
         holds: { lease.holds },
-        now: { [claimedAt] in now + (ContinuousClock.now - claimedAt).milliseconds }
+        now: { [claimedAt] in now + (Instant.now - claimedAt).milliseconds }
       )
     }
   }

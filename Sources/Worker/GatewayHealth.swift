@@ -4,8 +4,6 @@
 /// in a row, of several messages. While the gateway is lost one message now and then is tried, and what fails is no fault of
 /// any message's.
 struct GatewayHealth: Sendable {
-  typealias Instant = ContinuousClock.Instant
-
   private struct Lost {
     let since: Instant
     /// To the next probe, once this one has failed.

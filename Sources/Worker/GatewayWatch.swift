@@ -8,8 +8,6 @@ import Synchronization
 /// Handlers report to it as they finish, each on its own thread: what is not begun yet must be held back at once, and a
 /// failure that is the gateway's must be known as such before it is counted against the message.
 package final class GatewayWatch: Sendable {
-  package typealias Instant = ContinuousClock.Instant
-
   private struct State {
     var pace = Pace()
     var health = GatewayHealth()
@@ -73,7 +71,7 @@ package final class GatewayWatch: Sendable {
   /// How many messages may be begun now.
   func allowance() -> Int {
     guard isAttentive else { return .max }
-    let now = ContinuousClock.now
+    let now = Instant.now
     let (allowance, isOver) = locked { state in
       let allowance = state.allowance(now: now)
       let isOver = state.saidThrottled && state.pace.isOpen
@@ -93,7 +91,7 @@ package final class GatewayWatch: Sendable {
   /// Takes the right to begin one message, where it may be begun now.
   package func beginsOne() -> Bool {
     guard isAttentive else { return true }
-    let now = ContinuousClock.now
+    let now = Instant.now
     return locked { state in
       guard state.allowance(now: now) > 0 else { return false }
       state.pace.began(1)
@@ -121,7 +119,7 @@ package final class GatewayWatch: Sendable {
   /// When to ask again, where less may be begun now than is wanted; nil where nothing is held back.
   package func next() -> Instant? {
     guard isAttentive else { return nil }
-    let now = ContinuousClock.now
+    let now = Instant.now
     return state.withLock { state in
       // Where a probe is under way, its answer is the next to come, and that wakes the loop by itself.
       if state.health.isLost { return state.health.nextProbe.map { max($0, state.pace.next(now: now) ?? $0) } }
@@ -150,7 +148,7 @@ package final class GatewayWatch: Sendable {
   }
 
   private func answered(_ id: String, _ begun: Instant) {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let outage = locked { state in
       if !state.putOff.isEmpty { state.putOff[id] = nil }
       state.pace.accepted(begun: begun, now: now)
@@ -162,7 +160,7 @@ package final class GatewayWatch: Sendable {
   }
 
   private func throttled(_ id: String, _ reason: String, _ after: Duration?, _ begun: Instant) -> Verdict {
-    let now = ContinuousClock.now
+    let now = Instant.now
     // "Now" is what a gateway would not have throttled for.
     let after = after.flatMap { $0 > .zero ? $0 : nil }
     let (isNews, hold, delay, outage) = locked { state in
@@ -184,7 +182,7 @@ package final class GatewayWatch: Sendable {
   }
 
   private func failed(_ id: String, _ reason: String, _ begun: Instant) -> Verdict {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let (verdict, after) = locked { state in
       let verdict = state.health.failed(id, begun: begun, now: now)
       guard let pause = state.health.pause else { return (verdict, nil as Duration?) }

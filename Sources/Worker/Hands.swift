@@ -9,8 +9,6 @@ import RedisClient
 /// Each queue has a loop of its own, which may be stuck in a call to a Redis that is slow or gone. So what one queue has
 /// asked for, or might ask for, counts for the others only until its answer is late.
 package struct Hands: Sendable {
-  package typealias Instant = ContinuousClock.Instant
-
   /// What a queue's loop says of itself, for the others.
   struct Standing {
     /// It may have messages, and would claim them now.

@@ -5,9 +5,9 @@ import Synchronization
 ///
 /// Written by the queue's loop, as ``QueueState/leaseEnd`` says; read by handlers just before they start.
 final class LeaseClock: Sendable {
-  private let end = Mutex<ContinuousClock.Instant?>(nil)
+  private let end = Mutex<Instant?>(nil)
 
-  func set(_ end: ContinuousClock.Instant?) { self.end.withLock { $0 = end } }
+  func set(_ end: Instant?) { self.end.withLock { $0 = end } }
 
-  var holds: Bool { end.withLock { end in end.map { ContinuousClock.now < $0 } ?? false } }
+  var holds: Bool { end.withLock { end in end.map { Instant.now < $0 } ?? false } }
 }

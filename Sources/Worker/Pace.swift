@@ -11,8 +11,6 @@
 /// A gateway may throttle for other reasons than the rate, one sender's for instance. Lowering the rate does not help there,
 /// so it has a bound: one message for four times what the gateway asks to wait.
 struct Pace: Sendable {
-  typealias Instant = ContinuousClock.Instant
-
   private struct Limit {
     /// Messages a second.
     var rate: Double

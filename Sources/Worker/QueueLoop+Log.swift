@@ -80,7 +80,7 @@ extension QueueLoop {
   ///
   /// - Parameter end: when to stop: the lease is to be renewed.
   /// - Returns: how many are in the log for certain. The others were not said, or may be said again.
-  func writeOut(_ letters: [[UInt8]], until end: ContinuousClock.Instant) async -> Int {
+  func writeOut(_ letters: [[UInt8]], until end: Instant) async -> Int {
     let output = common.output
     // A reader that stalls is not given more.
     let lost = await output?.flushed(within: .milliseconds(50))
@@ -91,7 +91,7 @@ extension QueueLoop {
     for (index, letter) in letters.enumerated() {
       report(Element(letter))
       unseenBytes += letter.count
-      let isLast = index == letters.count - 1 || ContinuousClock.now >= end
+      let isLast = index == letters.count - 1 || Instant.now >= end
       if unseenBytes >= Self.mostUnseen || isLast {
         guard await output?.flushed(within: patience) == lost else { break }
         (seen, unseenBytes) = (index + 1, 0)

@@ -47,7 +47,7 @@ actor QueueLoop {
   private var lease = LeaseClock()
   private var leaseNumber = 0
   private var changedShards: @Sendable (Int) -> Void = { _ in }
-  private var timer: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
+  private var timer: (at: Instant, task: Task<Void, Never>)?
 
   nonisolated var unownedExecutor: UnownedSerialExecutor { connections.commands.unownedExecutor }
 
@@ -113,7 +113,7 @@ actor QueueLoop {
   }
 
   private func note(_ event: QueueState.Event) {
-    let now = ContinuousClock.now
+    let now = Instant.now
     let toTell = common.loops.withLock { loops in
       state.got(event, now: now, &loops.hands)
       return loops.takeToTell()
@@ -211,7 +211,7 @@ actor QueueLoop {
       common.dispatcher.cancel()
       // Redis may hang in the middle of an answer.
       Task { [commands = connections.commands, signal] in
-        try? await Task.sleep(until: until, clock: .continuous)
+        try? await Task.sleep(until: until)
         commands.interrupt()
         signal.wake()
       }
@@ -267,17 +267,17 @@ actor QueueLoop {
   }
 
   /// Sees to it that the loop is woken at that time, or before.
-  private func wake(at time: ContinuousClock.Instant) {
+  private func wake(at time: Instant) {
     if let timer, timer.at > .now, timer.at <= time { return }
     timer?.task.cancel()
     timer = (time, Self.waking(signal, at: time))
   }
 
   /// Not on the loop's thread, which may be blocked.
-  private nonisolated static func waking(_ signal: LoopSignal, at time: ContinuousClock.Instant) -> Task<Void, Never> {
+  private nonisolated static func waking(_ signal: LoopSignal, at time: Instant) -> Task<Void, Never> {
     Task {
       do {
-        try await Task.sleep(until: time, clock: .continuous)
+        try await Task.sleep(until: time)
         signal.wake()
       } catch {
         // A sooner one has taken its place.

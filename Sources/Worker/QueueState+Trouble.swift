@@ -77,14 +77,14 @@ extension RedisError {
 
 /// Turns a stream of failures and successes into one line when something goes and one when it is back.
 struct Outage {
-  private var since: ContinuousClock.Instant?
+  private var since: Instant?
   private var treatment: RedisError.Treatment?
   private var failures = 0
 
   var isOn: Bool { since != nil }
 
   /// - Returns: true when it is worth a line: the first failure, or one that asks for something else to be done.
-  mutating func failed(_ error: RedisError, now: ContinuousClock.Instant) -> Bool {
+  mutating func failed(_ error: RedisError, now: Instant) -> Bool {
     failures += 1
     let isNews = since == nil || (treatment != error.treatment && error.treatment == .denied)
     since = since ?? now
@@ -93,7 +93,7 @@ struct Outage {
   }
 
   /// - Returns: how long it lasted, when there was one.
-  mutating func ended(now: ContinuousClock.Instant) -> Duration? {
+  mutating func ended(now: Instant) -> Duration? {
     guard let since else { return nil }
     self = Outage()
     return now - since

@@ -16,8 +16,6 @@ import RedisClient
 ///
 /// This file decides the order. What each step needs, and what its answer means, is in the file of that name.
 package struct QueueState: Sendable {
-  package typealias Instant = ContinuousClock.Instant
-
   /// The steps of a round.
   enum Step: Int, CaseIterable {
     case lease, safety, turn, recovery, comparison, wait, dropping, counting

@@ -2,8 +2,6 @@ import MessageQueue
 
 /// How a worker comes to its end. A pure value; its queues share it.
 package struct Stop: Sendable {
-  package typealias Instant = ContinuousClock.Instant
-
   /// How long an abort waits for handlers to give back what they have in hand, and for Redis to record it.
   static let abortTime = Duration.seconds(2)
 

@@ -141,7 +141,7 @@ package final class World {
   var cutOff: Set<Int> = []
   var hasProbed = false
   var processes = 0
-  private let epoch: ContinuousClock.Instant
+  private let epoch: Instant
 
   package init(_ plan: Plan, trace: ((String) -> Void)? = nil) {
     self.plan = plan
@@ -157,10 +157,10 @@ package final class World {
   }
 
   /// Any instant will do: only what lies between two of them matters.
-  private static let epoch = ContinuousClock.now
+  private static let epoch = Instant.now
 
-  var instant: ContinuousClock.Instant { epoch + .microseconds(now) }
-  func time(_ instant: ContinuousClock.Instant) -> Time { Time((instant - epoch) / .microseconds(1)) }
+  var instant: Instant { epoch + .microseconds(now) }
+  func time(_ instant: Instant) -> Time { Time((instant - epoch) / .microseconds(1)) }
   func redisTime(_ queue: Int) -> Int64 { 1_700_000_000_000 + now / 1000 + servers[queue].skew }
   var isCalm: Bool { now >= plan.calmAt }
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Worker
 
 @Suite struct GatewayHealthTests {
-  private let now = ContinuousClock.now
+  private let now = Instant.now
 
   private func verdicts(of ids: [String], _ health: inout GatewayHealth) -> [GatewayHealth.Verdict] {
     ids.map { health.failed($0, begun: now, now: now) }

@@ -4,7 +4,7 @@ import Testing
 
 /// What the queues of one worker share, without any of them.
 @Suite struct HandsTests {
-  private let now = ContinuousClock.now
+  private let now = Instant.now
 
   private func standing(_ change: (inout Hands.Standing) -> Void) -> Hands.Standing {
     var standing = Hands.Standing()

@@ -60,8 +60,8 @@ import Testing
     says: (Double) -> Duration?,
     take: (Double) -> Double?
   ) -> Course {
-    let start = ContinuousClock.now
-    func instant(_ time: Double) -> ContinuousClock.Instant { start + .seconds(time) }
+    let start = Instant.now
+    func instant(_ time: Double) -> Instant { start + .seconds(time) }
     var (pace, course) = (Pace(), Course())
     var (time, waiting, taken) = (0.0, messages, 0)
     var inHand: [(end: Double, begun: Double, wait: Double?)] = []
@@ -152,7 +152,7 @@ import Testing
 
   @Test("Nothing may be begun for as long as the gateway said, and then one message")
   func held() throws {
-    let now = ContinuousClock.now
+    let now = Instant.now
     var pace = Pace()
     #expect(pace.allowance(now: now) == .max)
     #expect(pace.next(now: now) == nil)
@@ -167,7 +167,7 @@ import Testing
 
   @Test("Where the gateway says nothing, it waits twice as long for each throttle with nothing taken in between")
   func silent() {
-    var now = ContinuousClock.now
+    var now = Instant.now
     var pace = Pace()
     var holds: [Duration] = []
     for _ in 0..<8 {
@@ -183,7 +183,7 @@ import Testing
 
   @Test("An idle worker is not rung for what it may begin already")
   func idle() {
-    var now = ContinuousClock.now
+    var now = Instant.now
     var pace = Pace()
     pace.throttled(begun: now, after: .milliseconds(10), now: now)
     now += .seconds(5)
@@ -196,7 +196,7 @@ import Testing
 
   @Test("A minute without a throttle, and everything may be begun again")
   func calm() {
-    let now = ContinuousClock.now
+    let now = Instant.now
     var pace = Pace()
     pace.throttled(begun: now, after: .zero, now: now)
     #expect(pace.allowance(now: now + .seconds(59)) < .max)
@@ -207,7 +207,7 @@ import Testing
   @Test("A million events leave it with a time at which more may be begun, and never more than its rate allows")
   func random() {
     var generator = SeededGenerator(seed: 16)
-    var now = ContinuousClock.now
+    var now = Instant.now
     var pace = Pace()
     for _ in 0..<1_000_000 {
       now += .milliseconds(Int.random(in: 0...50, using: &generator))

@@ -10,7 +10,7 @@ import Testing
   private struct Bench {
     var state: QueueState
     var hands: Hands
-    var now = ContinuousClock.now
+    var now = Instant.now
     var told = WorkerControl.Phase.running
     let life = WorkerLife(id: "w@h.1.1@00000000000000aa")!
 

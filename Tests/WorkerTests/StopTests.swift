@@ -5,7 +5,7 @@ import Testing
 
 /// The phases of a worker's end, without a worker.
 @Suite struct StopTests {
-  private let now = ContinuousClock.now
+  private let now = Instant.now
 
   @Test("A drain ends with giving back, and that with the end; each is news once")
   func drains() {

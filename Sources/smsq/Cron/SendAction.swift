@@ -20,7 +20,7 @@ struct SendAction {
       history: MessageHistory(id: row.idempotencyKey, failures: row.attempt - 1),
       payload: row.parameters
     )
-    let begun = ContinuousClock.now
+    let begun = Instant.now
     let handled = await handler.handle(message, during: Tenure(holds: { true }, now: { ProcessDatabase.now() }))
     return RowOutcome(result(of: handled.outcome, watch.note(handled, begun: begun)))
   }

@@ -57,7 +57,7 @@ struct SMSHandler: MessageHandler {
     // Most never expire: for them not even the clock is fetched.
     if message.expiresAt != nil, message.hasExpired(at: tenure.now) { return expired(message) }
 
-    let start = ContinuousClock.now
+    let start = Instant.now
     let outcome: Outcome
     var answer: GatewayAnswer?
     do {
@@ -71,7 +71,7 @@ struct SMSHandler: MessageHandler {
     } catch {
       outcome = .unknown(reason: "no_answer: \(error)")
     }
-    let time = ContinuousClock.now - start
+    let time = Instant.now - start
     return HandledMessage(outcome, id: message.id) { [answer] fields in
       // The provider's bill counts, where it differs from ours.
       let billed: Int? = if case .accepted(_, let segments) = answer { segments } else { nil }
