@@ -119,11 +119,13 @@ extension RedisError.Cause {
     case .sshServer: "that seems to be an SSH server; give the port of a Redis, which is 6379 as a rule"
     case .otherServer: "that is another kind of server; give the port of a Redis, which is 6379 as a rule"
     case .sentinel:
-      "write redis+sentinel:// and, behind the host, the name of the master, as in redis+sentinel://host:26379/mymaster"
+      "write redis+sentinel://, or rediss+sentinel:// for TLS, and, behind the host, the name of the master, as in "
+        + "redis+sentinel://host:26379/mymaster"
     case .notSentinel: "give the ports of the sentinels, which are 26379 as a rule; a server alone is redis://host:6379"
     case .unknownMaster: "write one of those behind the hosts: redis+sentinel://h1,h2,h3/mymaster"
     case .sentinelLogin: "sentinels have a login of their own: --sentinel-user, and SMSQ_SENTINEL_PASSWORD"
-    case .clusterNode: "this is one node of a Redis Cluster; write redis+cluster:// in place of redis://"
+    case .clusterNode:
+      "this is one node of a Redis Cluster; write redis+cluster:// in place of redis://, or rediss+cluster:// for TLS"
     case .replica: "this is a replica, which takes no writes; give the master's address"
     case .noClusterYet: "its cluster is not set up, or has lost a part"
     case .tooManyClients: "raise its maxclients, or end what keeps so many connections open: redis-cli CLIENT LIST"

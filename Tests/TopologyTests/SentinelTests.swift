@@ -155,9 +155,8 @@ extension TopologyTests {
         #expect(result.code == code && result.note.contains(words), "\(url): \(result)")
       }
       // One that is not there costs nothing but its time-out.
-      let result = try await Smsq.run([
-        "stats", "--redis", "\(RedisNode.scheme)+sentinel://127.0.0.1:1,\(hosts)/mymaster", "--queue", bench.name.description,
-      ])
+      let url = "\(RedisNode.scheme)+sentinel://127.0.0.1:1,\(hosts)/mymaster"
+      let result = try await Smsq.run(["stats", "--redis", url, "--queue", bench.name.description])
       #expect(result.code == 0, "\(result)")
     }
 

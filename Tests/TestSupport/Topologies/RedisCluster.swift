@@ -51,7 +51,9 @@ package final class RedisCluster: Sendable {
     try await settled()
   }
 
-  package var url: String { "\(RedisNode.scheme)+cluster://" + nodes.prefix(masters).map { "\($0.address)" }.joined(separator: ",") }
+  package var url: String {
+    "\(RedisNode.scheme)+cluster://" + nodes.prefix(masters).map { "\($0.address)" }.joined(separator: ",")
+  }
 
   private func everywhere(_ what: String, _ condition: (RedisNode) async throws -> Bool) async throws {
     for node in nodes where node.isRunning {

@@ -37,7 +37,8 @@ package final class RedisNode: Sendable {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let listening =
       if let tls = try await TestTLS.forAll() {
-        ["--port", "0", "--tls-port", "\(self.port)", "--tls-replication", "yes", "--tls-cluster", "yes"] + tls.arguments
+        ["--port", "0", "--tls-port", "\(self.port)", "--tls-replication", "yes", "--tls-cluster", "yes"]
+          + tls.arguments
       } else {
         ["--port", "\(self.port)"]
       }
