@@ -21,7 +21,7 @@ let package = Package(
   ],
   targets: [
     // Dependencies run one way (.ci/layers): smsq -> Worker -> MessageQueue -> RedisClient -> CHiredis, smsq -> Gateways ->
-    // SMS -> Wire, smsq -> Reports -> MessageQueue and SMS, smsq -> ProcessTable. Worker and SMS meet in smsq alone.
+    // SMS -> Wire, Gateways -> CHTTP, smsq -> Reports -> MessageQueue and SMS, smsq -> ProcessTable. Worker and SMS meet in smsq alone.
     .target(name: "CLinux"),
     .target(
       name: "Wire",
@@ -32,6 +32,8 @@ let package = Package(
       name: "CHiredis",
       linkerSettings: [.linkedLibrary("hiredis")]
     ),
+    // Links nothing: what it needs is loaded at the first use.
+    .target(name: "CHTTP"),
     .target(
       name: "RedisClient",
       dependencies: ["CHiredis", "CLinux"],
@@ -74,7 +76,7 @@ let package = Package(
     ),
     .target(
       name: "Gateways",
-      dependencies: ["SMS", "Wire", "CLinux", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["SMS", "Wire", "CHTTP", "CLinux", .product(name: "Logging", package: "swift-log")],
       swiftSettings: callersThread
     ),
     .target(

@@ -8,12 +8,26 @@ enum ProgramRequest {
   static func line(ref: UInt64, _ message: TextMessage, attempt: Int) -> [UInt8] {
     var line: [UInt8] = []
     line.reserveCapacity(160 + message.text.utf8.count)
-    line += "{\"ref\":\(ref)".utf8
+    line += "{\"ref\":\(ref),".utf8
+    appendMembers(message, attempt: attempt, to: &line)
+    line.append(UInt8(ascii: "\n"))
+    return line
+  }
+
+  /// The same without a `ref`, and without a line feed.
+  static func append(_ message: TextMessage, attempt: Int, to body: inout [UInt8]) {
+    body.reserveCapacity(160 + message.text.utf8.count)
+    body.append(UInt8(ascii: "{"))
+    appendMembers(message, attempt: attempt, to: &body)
+  }
+
+  private static func appendMembers(_ message: TextMessage, attempt: Int, to line: inout [UInt8]) {
     func append(_ name: StaticString, _ value: String) {
       line += ",\"\(name)\":".utf8
       JSONText.append(value, to: &line)
     }
-    append("id", message.id)
+    line += "\"id\":".utf8
+    JSONText.append(message.id, to: &line)
     append("to", message.to.e164)
     append("text", message.text)
     if let from = message.from { append("from", from) }
@@ -22,12 +36,11 @@ enum ProgramRequest {
     if let expiresAt = message.expiresAt { append("expires_at", Timestamp.rfc3339(expiresAt)) }
     let extras = message.extras.members
     if !extras.isEmpty { line += [UInt8(ascii: ",")] + extras }
-    line += "}\n".utf8
-    return line
+    line.append(UInt8(ascii: "}"))
   }
 }
 
-/// One line of the program, as far as it can be understood.
+/// One line of the program, or what a webhook answers, as far as it can be understood.
 ///
 /// Strict about which request is meant and about the outcome, lenient about the rest: to refuse an `accepted` because of
 /// its provider id would send the message again.
@@ -38,11 +51,12 @@ struct ProgramAnswer {
   private var segments: Int?
   private var code: String?
   private var reason: String?
-  private var retryAfter: Duration?
+  private(set) var retryAfter: Duration?
 
+  /// - Parameter isNumbered: false where it needs no `ref`, which then is 0.
   /// - Returns: nil for an object without a `ref`.
   /// - Throws: ``WireError`` for what is no JSON object.
-  init?(line: [UInt8]) throws(WireError) {
+  init?(line: [UInt8], isNumbered: Bool = true) throws(WireError) {
     var reader = try JSONReader(line)
     var ref: UInt64?
     while let name = try reader.nextName()?.text(in: line) {
@@ -58,7 +72,7 @@ struct ProgramAnswer {
       default: break
       }
     }
-    guard let ref else { return nil }
+    guard let ref = isNumbered ? ref : 0 else { return nil }
     self.ref = ref
   }
 
@@ -68,13 +82,15 @@ struct ProgramAnswer {
 
   /// Nil if the outcome is none of the five.
   ///
-  /// - Parameter ourSegments: what we count, where the program does not say.
-  func answer(ourSegments: Int) -> GatewayAnswer? {
+  /// - Parameters:
+  ///   - ourSegments: what we count, where the program does not say.
+  ///   - standard: the outcome, where it names none.
+  func answer(ourSegments: Int, unlessSaid standard: String? = nil) -> GatewayAnswer? {
     // They go into logs and dead letters, so they are bounded: to what a provider's ids, codes and sentences need.
     let providerID = Redacted.line(providerID ?? "", limit: 128)
-    let code = Redacted.line(code ?? "", limit: 64)
-    let reason = Redacted.line(reason ?? "", limit: 500)
-    switch outcome {
+    let code = words.code ?? ""
+    let reason = words.reason ?? ""
+    switch outcome ?? standard {
     case "accepted":
       let segments = segments.flatMap { (0...10_000).contains($0) ? $0 : nil } ?? ourSegments
       return .accepted(providerID: providerID, segments: segments)
@@ -90,6 +106,15 @@ struct ProgramAnswer {
       return .unknown(code: code.isEmpty ? "unknown" : code, reason: reason)
     default: return nil
     }
+  }
+
+  /// The code and the reason, each where it says one.
+  var words: (code: String?, reason: String?) {
+    func bounded(_ text: String?, _ limit: Int) -> String? {
+      guard let text, !text.isEmpty else { return nil }
+      return Redacted.line(text, limit: limit)
+    }
+    return (bounded(code, 64), bounded(reason, 500))
   }
 
   /// A string's text, nil for null, and anything else as it is written.

@@ -12,10 +12,10 @@ extension CommandTree {
     --sentinel-user= --sentinel-password= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= \
     --max-attempts= --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= \
     --dead-age= --replicas= --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
-    --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
+    --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --on-unknown= --outbox --database= --log-format= --log-level= --show-numbers
     smsq send --to= --text= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
-    --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
+    --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --outbox --database= --json
     smsq count --text= --to= --default-country-code= --max-segments= --json
     smsq stats --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
@@ -46,7 +46,7 @@ extension CommandTree {
     smsq cron --database= --processes= --limit= --max-runtime= --every= --timeout= --lease= --max-attempts= \
     --max-crashes= --backoff-base= --backoff-max= --redis= --redis-ca= --redis-cert= --redis-key= \
     --redis-server-name= --redis-insecure --sentinel-user= --sentinel-password= --default-country-code= \
-    --max-segments= --gateway= --gateway-timeout= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= \
+    --max-segments= --gateway= --gateway-timeout= --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= \
     --sim-drop= --sim-rate= --sim-seed= --sim-ledger= --sim-crash-on= --on-unknown= --outbox --verbose/-v --json
     smsq table
     smsq table init --database=

@@ -4,9 +4,13 @@ import Glibc
 import Logging
 import ProcessTable
 
-/// Where messages go: `simulator`, or `command:` and a program with its arguments.
+/// Where messages go: `simulator`, `twilio`, the URL of a webhook, or `command:` and a program with its arguments.
 enum GatewayChoice: ExplainedArgument, Equatable {
   case simulator
+  case twilio
+  /// Looked at in validate(): what ArgumentParser says of a value that it could not read repeats the value, and this one may
+  /// hold a password.
+  case webhook(String)
   case command([String])
 
   private static let prefix = "command:"
@@ -19,8 +23,18 @@ enum GatewayChoice: ExplainedArgument, Equatable {
       self = .simulator
       return
     }
+    if argument == "twilio" {
+      self = .twilio
+      return
+    }
+    if GatewayURL.isOne(argument) {
+      self = .webhook(argument)
+      return
+    }
     guard argument.hasPrefix(Self.prefix) else {
-      throw ValidationError("'\(argument)' is no gateway: write simulator, or command:/path/to/program")
+      throw ValidationError(
+        "'\(argument)' is no gateway: write simulator, twilio, https://host/path, or command:/path/to/program"
+      )
     }
     let command = argument.dropFirst(Self.prefix.count)
     if let quote = command.first(where: { "'\"\\".contains($0) }) {
@@ -43,6 +57,8 @@ enum GatewayChoice: ExplainedArgument, Equatable {
   var argument: String {
     switch self {
     case .simulator: "simulator"
+    case .twilio: "twilio"
+    case .webhook(let url): url
     case .command(let words): Self.prefix + words.joined(separator: " ")
     }
   }
@@ -52,8 +68,8 @@ enum GatewayChoice: ExplainedArgument, Equatable {
 struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where messages go: simulator, which sends nothing, or command:/path/to/program and its arguments, a program of "
-        + "yours that sends.",
+      "Where messages go: simulator, which sends nothing; twilio; https://host/path, a server of yours that gets each as "
+        + "a POST; or command:/path/to/program and its arguments, a program of yours that sends.",
       valueName: "gateway"
     )
   )
@@ -61,11 +77,13 @@ struct GatewayOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How long a program may take for one answer; without one by then, it is unknown whether that message was sent.",
+      "How long one answer may take; without it by then, it is unknown whether that message was sent.",
       valueName: "time"
     )
   )
   var gatewayTimeout: Duration = .seconds(30)
+
+  @OptionGroup var http: HTTPGatewayOptions
 
   @Option(
     help: ArgumentHelp("How long the simulator takes for an answer: 50ms, or a range 50ms..200ms.", valueName: "time")
@@ -138,6 +156,7 @@ struct GatewayOptions: ParsableArguments {
     if !(.milliseconds(100) ... .seconds(3600)).contains(gatewayTimeout) {
       throw ValidationError("--gateway-timeout is \(gatewayTimeout.argument): write 100ms to 1h.")
     }
+    try http.validate(for: gateway)
   }
 
   /// Makes the gateway, and ends it when `body` is done.
@@ -153,10 +172,11 @@ struct GatewayOptions: ParsableArguments {
     case .simulator:
       let simulated = SimulatedGateway(simulator)
       return try await body(database.map { RecordingGateway(simulated, in: $0) } ?? simulated)
+    case .twilio, .webhook:
+      try refuseBooks(database)
+      return try await ending(try http.gateway(gateway, timeout: gatewayTimeout), body)
     case .command(let command):
-      if database != nil {
-        throw Failure("--outbox is for --gateway simulator: a real provider keeps its own books", .usage)
-      }
+      try refuseBooks(database)
       // Its own thread: a reader of standard error that stalls must not stall the gateway.
       let errors = LineWriter(descriptor: STDERR_FILENO) { count, _ in
         Array("gateway: (\(count) lines left out)\n".utf8)
@@ -171,15 +191,27 @@ struct GatewayOptions: ParsableArguments {
       } catch {
         throw Failure("\(error)", error.isTemporary ? .tempFail : .config)
       }
-      let result: Swift.Result<Result, any Error>
-      do {
-        result = .success(try await body(gateway))
-      } catch {
-        result = .failure(error)
-      }
-      await gateway.stop()
-      errors.flush(timeout: .seconds(1))
-      return try result.get()
+      defer { errors.flush(timeout: .seconds(1)) }
+      return try await ending(gateway, body)
     }
+  }
+
+  private func refuseBooks(_ database: ProcessDatabase?) throws {
+    guard database != nil else { return }
+    throw Failure("--outbox is for --gateway simulator: a real provider keeps its own books", .usage)
+  }
+
+  private func ending<Result>(
+    _ gateway: any Gateway,
+    _ body: (any Gateway) async throws -> Result
+  ) async throws -> Result {
+    let result: Swift.Result<Result, any Error>
+    do {
+      result = .success(try await body(gateway))
+    } catch {
+      result = .failure(error)
+    }
+    await gateway.stop()
+    return try result.get()
   }
 }
