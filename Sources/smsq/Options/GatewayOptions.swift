@@ -68,8 +68,8 @@ enum GatewayChoice: ExplainedArgument, Equatable {
 struct GatewayOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where messages go: simulator, which sends nothing; twilio; https://host/path, a server of yours that gets each as "
-        + "a POST; or command:/path/to/program and its arguments, a program of yours that sends.",
+      "Where messages go: simulator, which sends nothing; twilio, with TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN in the "
+        + "environment; https://host/path, a server of yours that gets each as a POST; or command:/path/to/program and its arguments, a program of yours that sends.",
       valueName: "gateway"
     )
   )
