@@ -70,7 +70,8 @@ extension RedisConnection {
     guard error.cause == .unknownCommand, (try? stream.append(RedisCommand("INFO", "server"))) != nil else {
       return false
     }
-    return (try? stream.replies(1))?[0].string?.contains("redis_mode:sentinel") == true
+    // Valkey calls it server_mode.
+    return (try? stream.replies(1))?[0].string?.contains("_mode:sentinel") == true
   }
 
   /// What is said first on a new connection: who we are, and which database we mean.

@@ -163,6 +163,19 @@ struct WorkerOutcomeTests {
 
   @Test("The first --queue goes before the second, whatever came first")
   func priority() async throws {
+    let expected = (0..<10).map { "urgent\($0)" } + (0..<10).map { "slow\($0)" }
+    // A queue whose loop is held up for long, by a busy host, holds up no other: then the test says nothing, and is done anew.
+    var sent: [String] = []
+    for _ in 1...5 {
+      sent = try await sentByPriority()
+      #expect(Set(sent) == Set(expected) && sent.count == expected.count)
+      if sent == expected { return }
+    }
+    Issue.record("five times: \(sent)")
+  }
+
+  /// The ids of ten messages in each of two queues, in the order in which a worker sent them.
+  private func sentByPriority() async throws -> [String] {
     let urgent = try await Bench()
     let other = try await Bench()
     try await other.push(10, prefix: "slow")
@@ -171,8 +184,7 @@ struct WorkerOutcomeTests {
     try await other.eventually(sent: 10)
     worker.send(SIGTERM)
     #expect(try await worker.end().code == 0)
-    let expected = (0..<10).map { "urgent\($0)" } + (0..<10).map { "slow\($0)" }
-    #expect(worker.log("sent").map { $0["id"] ?? "" } == expected)
+    return worker.log("sent").map { $0["id"] ?? "" }
   }
 
   @Test("Many workers share a queue, and each message is sent once")
