@@ -6,8 +6,8 @@ import Testing
 
 @testable import Gateways
 
-/// Against a real server, over real sockets.
-@Suite struct HTTPGatewayTests {
+/// Against a real server, over real sockets. One by one: connections that were idle for seconds, on a busy host, are made anew.
+@Suite(.serialized) struct HTTPGatewayTests {
   private func withGateway<Result>(
     _ url: String,
     timeout: Duration = .seconds(30),
