@@ -55,8 +55,8 @@ def run(bench):
 
     def our_script(producer):
         sha = producer("SCRIPT", "LOAD", script)
-        return lambda: producer("EVALSHA", sha, 4, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", 0, 0, 1, 0, 0, 1,
-                                PAYLOAD)
+        return lambda: producer("EVALSHA", sha, 6, "sms", "{sms}:wake", "{sms}:later", "{sms}:stats", "{sms}:spread",
+                                "{sms}:absent", 0, 0, "", 1, 0, 0, 1, PAYLOAD)
 
     def loop():
         with open(ledger, "w") as output:
