@@ -59,13 +59,13 @@ final class HTTPClient: Sendable {
     var isStopping = false
   }
 
+  /// `@unchecked Sendable` because ``set`` is libcurl's, and under the lock: it is replaced while other threads wake it.
   private struct State: @unchecked Sendable {
     var orders = Orders()
     /// The thread has been woken and has not noticed yet: to wake it again would add nothing.
     var isWoken = false
     var hasEnded = false
     var whenEnded: [CheckedContinuation<Void, Never>] = []
-    /// libcurl's. Under the lock, because it is replaced while other threads wake it: hence `@unchecked`.
     var set: OpaquePointer
   }
 
