@@ -41,7 +41,7 @@ sharedir := $(DESTDIR)$(PREFIX)/share
 docdir := $(sharedir)/doc/smsq
 
 .DEFAULT_GOAL := all
-.PHONY: all build manual demo stop test test-tls test-topologies test-release test-tsan simulate soak bench bench-peers \
+.PHONY: all build manual demo stop test test-faults test-tls test-topologies test-release test-tsan simulate soak bench bench-peers \
   bench-instructions check-instructions bench-tools numbers lint format install uninstall clean help
 
 all: build manual ## Build the release binary and its man page (the default)
@@ -77,6 +77,12 @@ test: ## Build and run the tests
 	.ci/test --skip-build --filter '$(HTTP_TESTS)'
 	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)|$(TOPOLOGY_TESTS)'
 	.ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
+
+# `make test` has one in four of these kills and bytes.
+test-faults: ## Run all that tries to lose a message: some ten minutes
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
+	swift build --build-tests --explicit-target-dependency-import-check error
+	FAULTS=all .ci/test --skip-build --filter '^FaultTests\.'
 
 # With FAST=1 those of a worker that is told to stop, waits, or loses its Redis: what CI runs.
 TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTests\.$(if $(FAST),Worker(Wait|Stop|Outage)Tests/)

@@ -121,6 +121,8 @@ package final class RedisResolver: Sendable {
       state.master = address
       if old == address { return [] }
       if let old { state.change = state.change ?? (from: old, since: state.lostAt ?? .now) }
+      // Back at the one that all were connected to, before any has followed.
+      if state.change?.from == address { state.change = nil }
       state.changes += 1
       return Array(state.sockets.values)
     }

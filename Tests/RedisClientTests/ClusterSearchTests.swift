@@ -147,6 +147,23 @@ struct RedisResolverTests {
     #expect(!resolver.isLost)
   }
 
+  @Test("A master that the sentinels come back to, before a connection was made to another one, has not changed")
+  func backAgain() throws {
+    let resolver = try resolver("redis+sentinel://h1/m")
+    let told = Told()
+    resolver.watch { told.add($0) }
+    resolver.elected(old)
+    let (_, first) = resolver.masterSearch("m")
+    #expect(resolver.reached(old, changes: first))
+    resolver.elected(new)
+    resolver.elected(old)
+    // What was found in between is of no use all the same.
+    #expect(!resolver.reached(old, changes: first))
+    let (_, second) = resolver.masterSearch("m")
+    #expect(resolver.reached(old, changes: second))
+    #expect(told.all.isEmpty && !resolver.isLost)
+  }
+
   // Because the resolver calls its listener at once, on the test's own thread.
   private final class Told: @unchecked Sendable {
     private(set) var all: [RedisResolver.Failover] = []

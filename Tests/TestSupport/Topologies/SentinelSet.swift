@@ -89,6 +89,13 @@ package final class SentinelSet: Sendable {
     try await sentinel.connection(password: password).run(RedisCommand(words: ["SENTINEL"] + words))
   }
 
+  /// A number that goes up by one at least with each failover.
+  package func failovers() async throws -> Int {
+    let epochs = try await ask(sentinels[0], "master", Self.name).fields["config-epoch"]
+    guard let epoch = epochs.flatMap({ Int($0) }) else { throw NeverHappened(description: "no config-epoch") }
+    return epoch
+  }
+
   /// The server that most of the sentinels name.
   package func master() async throws -> RedisNode {
     var counts: [Int: Int] = [:]
