@@ -118,15 +118,18 @@ extension MessageQueue {
 
   /// - Returns: nil when the life is not registered any more.
   func claimAnswer(_ reply: RedisReply, to request: ClaimRequest) throws(RedisError) -> ClaimAnswer? {
-    let fields = try reply.elements(1, of: .claim)
-    if fields[0].integer == 0 { return nil }
-    let head = try reply.elements(9, of: .claim)
-    let due = head[2].integer ?? -1
-    let number = Int(head[8].integer ?? 0)
+    let fields = try reply.elements(0, of: .claim)
+    if fields.isEmpty { return nil }
+    guard var head = fields[0].bytes.map(ClaimHead.init), let now = head.number(), let due = head.number(),
+      let waiting = head.number(), let paused = head.number(), let blocked = head.number(), let listens = head.number(),
+      let number = head.number()
+    else {
+      throw RedisError(code: .unexpectedReply, message: "script claim answered \(reply.shape)")
+    }
     var messages: [ClaimedMessage] = []
     var tooLarge: [ClaimedMessage] = []
-    messages.reserveCapacity(fields.count - 9)
-    for (offset, field) in fields.dropFirst(9).enumerated() {
+    messages.reserveCapacity(fields.count - 1)
+    for (offset, field) in fields.dropFirst().enumerated() {
       let message = ClaimedMessage(
         field,
         claimID: request.life.claimID(number + offset),
@@ -138,15 +141,35 @@ extension MessageQueue {
     return ClaimAnswer(
       messages: messages,
       tooLarge: tooLarge,
-      nextNumber: number + fields.count - 9,
-      now: head[1].integer ?? 0,
+      nextNumber: number + fields.count - 1,
+      now: Int64(now),
       nextDue: due < 0 ? nil : .milliseconds(due),
-      waiting: Int(head[3].integer ?? 0),
-      paused: head[4].integer == 1,
-      isBlocked: head[5].integer == 1,
-      expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) },
-      isListener: head[7].integer != 0,
-      isAlone: head[7].integer == 2
+      waiting: waiting,
+      paused: paused == 1,
+      isBlocked: blocked == 1,
+      expired: head.rest.isEmpty ? nil : WorkerLife(id: String(decoding: head.rest, as: UTF8.self)),
+      isListener: listens != 0,
+      isAlone: listens == 2
     )
+  }
+}
+
+/// What stands in front of the messages in a claim's answer: numbers, each with a space behind it, and a text.
+private struct ClaimHead {
+  private(set) var rest: ArraySlice<UInt8>
+
+  init(_ bytes: [UInt8]) { rest = bytes[...] }
+
+  /// The next number; nil where there is none.
+  mutating func number() -> Int? {
+    let isNegative = rest.first == UInt8(ascii: "-")
+    if isNegative { rest.removeFirst() }
+    var value = 0
+    while let byte = rest.popFirst(), byte != UInt8(ascii: " ") {
+      let digit = Int(byte) - 48
+      guard (0...9).contains(digit), value < 1 << 56 else { return nil }
+      value = value * 10 + digit
+    }
+    return isNegative ? -value : value
   }
 }

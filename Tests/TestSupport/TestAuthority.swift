@@ -129,10 +129,13 @@ package struct TestTLS: Sendable {
   /// Whether the whole run is to be over TLS: `SMSQ_TEST_TLS=1`.
   package static let isForAll = ProcessInfo.processInfo.environment["SMSQ_TEST_TLS"] == "1"
 
-  /// What all servers have where the whole run is over TLS; else nil.
-  static func forAll() async throws -> TestTLS? {
+  /// What a server has where the whole run is over TLS; else nil.
+  ///
+  /// - Parameter host: its address, where that is not the loopback's.
+  static func forAll(host: String = "127.0.0.1") async throws -> TestTLS? {
     guard isForAll else { return nil }
-    let tls = try await standard()
+    var tls = try await standard()
+    if host != "127.0.0.1" { tls.server = try await TestAuthority.shared().issue(names: "IP:\(host)") }
     caOfAll.withLock { $0 = tls.client.caFile }
     return tls
   }

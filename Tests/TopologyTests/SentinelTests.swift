@@ -85,7 +85,6 @@ extension TopologyTests {
       "A master that is cut off with a worker on its side: both workers end up at the new one",
       .enabled(if: TopologyTests.rounds > 1, "make test-topologies has it"),
       .enabled(if: NetworkNamespace.isPermitted, "network namespaces need root, and iproute2"),
-      .enabled(if: !TestTLS.isForAll, "the certificate is the loopback's"),
       .timeLimit(.minutes(5))
     )
     func partition() async throws {

@@ -8,12 +8,12 @@
 --       6 1 when the worker may take a suspect: it has nothing in hand, and nothing else is on its way
 --       7 the greatest payload that the worker takes, bytes   8 most bytes to claim; one message may have more
 --       9 1 for what waits before what is due: that has been tried already
--- Returns {1, now, due, waiting, paused, blocked, expired, listener, number, element...}: Redis' time in ms; ms until the
---       next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next and the
---       worker's hands are not empty; another life whose lease has ended, '' for none; 1 when this life is the one that
---       listens at the list, 2 when it is the only life as well; and what was claimed: element i has the claim id prefix ..
---       number + i - 1. In place of one whose payload is too large stand its header line, '' for none, and its bytes.
---       {0}: the worker is not registered any more, its claims are another's.
+-- Returns {head, element...}. The head is 'now due waiting paused blocked listener number expired': Redis' time in ms; ms
+--       until the next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next
+--       and the worker's hands are not empty; 1 when this life is the one that listens at the list, 2 when it is the only
+--       life as well; and of what was claimed: element i has the claim id prefix .. number + i - 1; another life whose lease
+--       has ended, '' for none. In place of an element whose payload is too large stand its header line, '' for none, and
+--       its bytes. {}: the worker is not registered any more, its claims are another's.
 --
 -- Keeps: a suspect is claimed alone and by an empty hand, so that, if it is what kills its workers, it takes no others
 -- with it to the dead letters. A message is in the list, in later, or in one claimed hash. The first write removes, so
@@ -33,7 +33,7 @@ local first = asked_for
 local ends_first = redis.call('ZRANGE', workers, '0', '1', 'WITHSCORES')
 local lease_end = ends_first[1] == life and ends_first[2] or redis.call('ZSCORE', workers, life)
 if not lease_end or tonumber(lease_end) == 0 then
-  return {0}
+  return {}
 end
 
 -- A key of the wrong type must be found before the first write: what is removed from one key must get into the next.
@@ -186,4 +186,6 @@ else
 end
 
 local listens = listener == life and (ends_first[3] and 1 or 2) or 0
-return {1, now, due, waiting, paused, blocked, expired, listens, first, unpack(elements)}
+-- In one string: each part of a reply costs the worker that waits for a message an allocation or two.
+local head = string.format('%.0f %.0f %d %d %d %d %.0f %s', now, due, waiting, paused, blocked, listens, first, expired)
+return {head, unpack(elements)}

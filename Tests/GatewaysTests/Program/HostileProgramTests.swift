@@ -110,7 +110,9 @@ import Testing
     try await withGateway(["/bin/sh", "-c", "read -r line; sleep 1000 & exit 0"]) { gateway, notes in
       let unanswered = try await gateway.send(.sample(), attempt: 1)
       #expect(unanswered.code == "no_answer")
-      #expect(notes.entries("gateway-lost").first?.fields["reason"] == "the program ended (exit code 0)")
+      try await eventually("it is said") {
+        notes.entries("gateway-lost").first?.fields["reason"] == "the program ended (exit code 0)"
+      }
     }
   }
 }

@@ -36,7 +36,7 @@ package final class RedisNode: Sendable {
     folder = NSTemporaryDirectory() + "/smsq-node-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let listening =
-      if let tls = try await TestTLS.forAll() {
+      if let tls = try await TestTLS.forAll(host: host) {
         ["--port", "0", "--tls-port", "\(self.port)", "--tls-replication", "yes", "--tls-cluster", "yes"]
           + tls.arguments
       } else {
