@@ -13,7 +13,7 @@ RELEASE := swift build --configuration release --static-swift-stdlib -Xswiftc -L
 INSTALL ?= install
 
 # Those that need no server, first: they fail fastest, and they keep the processor from the others, which wait for servers.
-PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|ReportsTests|smsqTests)\.
+PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|WebTests|ReportsTests|smsqTests)\.
 # Alone: connections that a busy host leaves idle are made anew, and these are counted.
 HTTP_TESTS := ^GatewaysTests\.HTTPGatewayTests/
 # Alone: a sentinel takes a server for dead that is only busy.
@@ -71,7 +71,7 @@ stop: ## Stop all that `make demo` started
 	@supervisor/demo.sh stop
 
 test: ## Build and run the tests
-	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 redis-server supervisor python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 libmicrohttpd12 redis-server supervisor python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	.ci/test --skip-build --filter '$(PURE_TESTS)' --skip '$(HTTP_TESTS)'
 	.ci/test --skip-build --filter '$(HTTP_TESTS)'
@@ -102,7 +102,7 @@ test-topologies: ## Run the tests of sentinels and clusters, with more rounds, o
 
 # The other tests run what is built without optimization, and compilers have faults.
 test-release: build ## Run the tests of the command line on the release binary
-	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 redis-server python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 libmicrohttpd12 redis-server python3 openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
 	SMSQ_TEST_BINARY=$(CURDIR)/$(BINARY) SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) \
 	  .ci/test --skip-build --filter '^CommandTests\.'
@@ -114,7 +114,7 @@ TSAN := TSAN_OPTIONS=suppressions=$(CURDIR)/.ci/tsan-suppressions \
   .ci/test --skip-build --sanitize thread --scratch-path .build-tsan
 
 test-tsan: ## Run the tests under the thread sanitizer
-	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 redis-server python3 openssl
+	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev libcurl4 libmicrohttpd12 redis-server python3 openssl
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'

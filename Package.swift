@@ -21,7 +21,8 @@ let package = Package(
   ],
   targets: [
     // Dependencies run one way (.ci/layers): smsq -> Worker -> MessageQueue -> RedisClient -> CHiredis, smsq -> Gateways ->
-    // SMS -> Wire, Gateways -> CHTTP, smsq -> Reports -> MessageQueue and SMS, smsq -> ProcessTable. Worker and SMS meet in smsq alone.
+    // SMS -> Wire, Gateways -> CHTTP, smsq -> Reports -> MessageQueue and SMS, smsq -> Web -> CHTTP, smsq -> ProcessTable. Worker and SMS
+    // meet in smsq alone.
     .target(name: "CLinux"),
     .target(
       name: "Wire",
@@ -80,6 +81,11 @@ let package = Package(
       swiftSettings: callersThread
     ),
     .target(
+      name: "Web",
+      dependencies: ["CHTTP"],
+      swiftSettings: swiftSettings
+    ),
+    .target(
       name: "Reports",
       dependencies: ["MessageQueue", "RedisClient", "SMS", "Wire"],
       swiftSettings: swiftSettings
@@ -95,7 +101,7 @@ let package = Package(
     .executableTarget(
       name: "smsq",
       dependencies: [
-        "Reports", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
+        "Reports", "Web", "Gateways", "SMS", "Wire", "Worker", "MessageQueue", "RedisClient", "ProcessTable", "CLinux",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -124,6 +130,11 @@ let package = Package(
     .testTarget(
       name: "GatewaysTests",
       dependencies: ["Gateways", "SMS", "Wire", "TestSupport", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: swiftSettings
+    ),
+    .testTarget(
+      name: "WebTests",
+      dependencies: ["Web", "TestSupport"],
       swiftSettings: swiftSettings
     ),
     .testTarget(

@@ -107,6 +107,9 @@ package final class GatewayWatch: Sendable {
   /// Whether every try fails at present, whatever the message.
   package var isLost: Bool { state.withLock { $0.health.isLost } }
 
+  /// Whether it has asked for fewer messages, and is given fewer since.
+  package var isThrottled: Bool { state.withLock { !$0.pace.isOpen } }
+
   /// Messages were begun.
   func began(_ count: Int) {
     guard isAttentive else { return }

@@ -14,6 +14,8 @@ actor QueueLoop {
     let handler: any MessageHandler
     let logger: Logger
     let output: (any LogOutput)?
+    /// Nil where nobody asks.
+    let metrics: WorkerMetrics?
     let dispatcher: Dispatcher
     let loops: Loops
 
@@ -22,13 +24,15 @@ actor QueueLoop {
       handler: any MessageHandler,
       options: WorkerOptions,
       logger: Logger,
-      output: (any LogOutput)?
+      output: (any LogOutput)?,
+      metrics: WorkerMetrics? = nil
     ) {
       self.resolver = resolver
       self.options = options
       self.handler = handler
       self.logger = logger
       self.output = output
+      self.metrics = metrics
       let loops = Loops(concurrency: options.concurrency)
       self.loops = loops
       dispatcher = Dispatcher(handler: handler, options: options, logger: logger) { loops.wakeAll() }
@@ -106,7 +110,13 @@ actor QueueLoop {
       }
       if !finished.isEmpty { state.got(.finished(finished), now: conditions.now, &loops.hands) }
       for event in events { state.got(event, now: conditions.now, &loops.hands) }
-      return (state.next(conditions, &loops.hands), loops.takeToTell())
+      let action = state.next(conditions, &loops.hands)
+      common.metrics?.change(name) { queue in
+        for event in events { queue.note(event, leaseEnd: state.leaseEnd, now: conditions.now) }
+        queue.inHand = loops.hands.inHand(place)
+        queue.isLeaving = state.isLeaving(loops.hands)
+      }
+      return (action, loops.takeToTell())
     }
     spread(toTell)
     return action
@@ -118,6 +128,7 @@ actor QueueLoop {
       state.got(event, now: now, &loops.hands)
       return loops.takeToTell()
     }
+    common.metrics?.change(name) { $0.note(event, leaseEnd: state.leaseEnd, now: now) }
     switch event {
     case .joined, .renewed: showLease()
     default: break
@@ -129,6 +140,7 @@ actor QueueLoop {
   private func spread(_ toTell: [Inbox]) {
     for note in state.takeNotes() {
       log(note)
+      common.metrics?.change(name) { $0.note(note) }
       switch note {
       // The loops of the other queues may be blocked in waits, and are to end as well.
       case .superseded: common.loops.interruptWaits()

@@ -88,6 +88,7 @@ struct QueueService: Sendable {
   private func ended(_ loop: QueueLoop?, isWanted: Bool) {
     guard let loop else { return }
     common.loops.remove(loop.place)
+    common.metrics?.remove(loop.name)
     if !isWanted {
       common.logger.notice("shard-stopped", metadata: ["queue": "\(name)", "shard": "\(loop.name)"])
     }

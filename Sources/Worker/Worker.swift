@@ -32,13 +32,15 @@ package final class Worker: Sendable {
   /// - Parameters:
   ///   - queues: in the order of their priority, the most urgent first.
   ///   - output: where the logger's lines go; nil for one that has each line written when it returns.
+  ///   - metrics: to be counted in; nil where nobody asks.
   package init(
     queues: [QueueName],
     redis: RedisEndpoint,
     handler: any MessageHandler,
     options: WorkerOptions,
     logger: Logger,
-    output: (any LogOutput)? = nil
+    output: (any LogOutput)? = nil,
+    metrics: WorkerMetrics? = nil
   ) {
     let resolver = RedisResolver(redis)
     self.resolver = resolver
@@ -47,7 +49,8 @@ package final class Worker: Sendable {
       handler: handler,
       options: options,
       logger: logger,
-      output: output
+      output: output,
+      metrics: metrics
     )
     self.common = common
     services = queues.enumerated().map { rank, name in
@@ -69,6 +72,11 @@ package final class Worker: Sendable {
     if redis.tls?.isInsecure == true { startFields["tls"] = "insecure: any certificate is accepted" }
     self.startFields = startFields
   }
+
+  /// What it counts in; nil where nobody asks.
+  package var metrics: WorkerMetrics? { common.metrics }
+  /// What the gateway bears, as far as its answers have told.
+  package var gateway: GatewayWatch { common.dispatcher.watch }
 
   /// Works until ``control`` tells it to stop, or a newer worker with its name takes over.
   package func run() async -> End {

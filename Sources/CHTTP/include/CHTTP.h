@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "CHTTPServe.h"
+
 // libcurl's POSTs, many in flight on one thread. libcurl is loaded at the first use, so that who does not use it neither waits
 // for it nor need have it. Here and not in Swift, because curl_easy_setopt takes any type behind its dots, and because libcurl
 // calls back. What an answer means, and what to do about it, is decided in Swift.

@@ -40,7 +40,7 @@ struct DoctorCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp("How long ago its last claim may be; not less than its --lease.", valueName: "time")
   )
-  var within: Duration = .seconds(30)
+  var within = WorkerProbe.patience
 
   @Flag(help: "Write one JSON object a line for each check.")
   var json = false

@@ -4,6 +4,7 @@ import Logging
 import MessageQueue
 import ProcessTable
 import SMS
+import Web
 import Worker
 
 struct WorkerCommand: AsyncParsableCommand {
@@ -89,6 +90,14 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
   var payload = PayloadFormat.auto
 
+  @Option(
+    help: ArgumentHelp(
+      "Serve /metrics for Prometheus, /healthz and /readyz here: 127.0.0.1:9464 or unix:/path. Needs libmicrohttpd12.",
+      valueName: "address"
+    )
+  )
+  var metrics: ListenAddress?
+
   @OptionGroup var country: CountryCodeOption
   @OptionGroup var segments: MaxSegmentsOption
   @OptionGroup var gatewayOptions: GatewayOptions
@@ -126,20 +135,25 @@ struct WorkerCommand: AsyncParsableCommand {
     let log = EventLog(format: logOptions.logFormat, level: logOptions.logLevel)
     let logger = Logger(label: "smsq") { _ in log }
     let end = try await gatewayOptions.withGateway(recordingIn: outbox, logger: logger) { gateway in
+      let handler = SMSHandler(
+        gateway: gateway,
+        payload: payload,
+        defaultCountryCode: country.defaultCountryCode,
+        showNumbers: logOptions.showNumbers,
+        maxSegments: segments.maxSegments
+      )
+      let counts = metrics.map { _ in HandledCounts() }
       let worker = Worker(
         queues: queuesOption.queues,
         redis: redis.endpoint,
-        handler: SMSHandler(
-          gateway: gateway,
-          payload: payload,
-          defaultCountryCode: country.defaultCountryCode,
-          showNumbers: logOptions.showNumbers,
-          maxSegments: segments.maxSegments
-        ),
+        handler: counts.map { MeteredHandler(base: handler, counts: $0) } ?? handler,
         options: options,
         logger: logger,
-        output: log
+        output: log,
+        metrics: metrics.map { _ in WorkerMetrics() }
       )
+      let server = try serve(worker, counts, gateway.name, log)
+      defer { withExtendedLifetime(server) {} }
       let signals = await SignalHandlers(for: worker.control, logger: logger)
       defer { signals.cancel() }
       return await worker.run()
@@ -149,6 +163,32 @@ struct WorkerCommand: AsyncParsableCommand {
     case .clean: break
     case .unfinished: throw ExitCode.tempFail
     case .superseded: throw ExitCode.config
+    }
+  }
+
+  /// Begins to serve the worker's numbers, where somebody is to see them.
+  private func serve(
+    _ worker: Worker,
+    _ counts: HandledCounts?,
+    _ gateway: String,
+    _ log: EventLog
+  ) throws(Failure) -> HTTPServer? {
+    guard let metrics, let counts, let numbers = worker.metrics else { return nil }
+    let pages = WorkerPages {
+      WorkerPages.Numbers(
+        queues: numbers.snapshot(),
+        handled: counts.snapshot(),
+        gateway: gateway,
+        isGatewayLost: worker.gateway.isLost,
+        isThrottled: worker.gateway.isThrottled,
+        droppedLines: log.droppedLines,
+        now: .now
+      )
+    }
+    do throws(ListenError) {
+      return try HTTPServer(on: metrics, thread: "smsq-metrics") { pages.answer($0) }
+    } catch {
+      throw Failure("--metrics \(error)", .config)
     }
   }
 
@@ -184,3 +224,16 @@ struct WorkerCommand: AsyncParsableCommand {
 }
 
 extension PayloadFormat: ExpressibleByArgument {}
+
+extension ListenAddress: ExplainedArgument {
+  init(explaining argument: String) throws {
+    guard let address = ListenAddress(argument) else {
+      throw ValidationError(
+        "'\(argument)' is no place to listen at: write host:port, as 127.0.0.1:9464, or unix:/path."
+      )
+    }
+    self = address
+  }
+
+  var argument: String { description }
+}

@@ -35,6 +35,9 @@ struct EventLog: LogHandler, LogOutput {
     Terminal.note("the log cannot be written (\(error)); it goes on when it can be, and says how many lines were lost")
   }
 
+  /// How many lines were dropped, ever.
+  var droppedLines: Int { writer.droppedLines }
+
   func flushed(within timeout: Duration) async -> Int? { await writer.flushed(within: timeout) }
 
   /// Waits, for a second at most, until the lines are out.

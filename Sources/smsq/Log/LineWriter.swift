@@ -70,6 +70,9 @@ final class LineWriter: Sendable {
     pthread_detach(thread)
   }
 
+  /// How many lines were dropped, ever.
+  var droppedLines: Int { state.withLock(\.lost) }
+
   /// - Parameter line: appends a line, with its line feed. It is called at once, unless the line is dropped, and no two are
   ///   called at a time: a line that is written later has the later time.
   func write(_ line: (inout [UInt8]) -> Void) {
