@@ -47,7 +47,7 @@ struct SMSHandler: MessageHandler {
       }
     }
     do throws(MessageError) {
-      try message.segmentation.check(atMost: maxSegments)
+      try message.segmentation?.check(atMost: maxSegments)
     } catch {
       return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: message.id) {
         append(message, to: &$0)
@@ -97,7 +97,7 @@ struct SMSHandler: MessageHandler {
 
   private func append(_ message: TextMessage, segments: Int? = nil, to fields: inout LogFields) {
     fields.append("to", .text(showNumbers ? message.to.e164 : message.to.masked))
-    fields.append("segments", .number(segments ?? message.segmentation.segments))
+    if let segments = segments ?? message.segmentation?.segments { fields.append("segments", .number(segments)) }
     if let userID = message.userID {
       fields.append("user_id", .text(Redacted.user(userID, showingNumbers: showNumbers)))
     }

@@ -108,9 +108,24 @@ import Worker
       Issue.record("sent")
       return .accepted(providerID: "", segments: 0)
     }
-    #expect(outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text'"))
+    #expect(
+      outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text' or 'template'")
+    )
     #expect(fields["id"] == "life-1")
     #expect(fields["code"] == "missing_field")
+  }
+
+  @Test("A template has no segments to count, and its line says as many as its provider does")
+  func template() async {
+    let payload = #"{"to":"+8613800138000","template":"SMS_1","template_params":{"code":"1"}}"#
+    for segments in [nil, 2] {
+      let (outcome, fields) = await handle(payload, maxSegments: 1) { message, _ in
+        #expect(message.content == .template("SMS_1"))
+        return .accepted(providerID: "b", segments: segments)
+      }
+      #expect(outcome == .sent)
+      #expect(fields["segments"] == segments.map { "\($0)" })
+    }
   }
 
   @Test("A text of more segments than are allowed is not sent, whatever it is written in, and its line says how many")
