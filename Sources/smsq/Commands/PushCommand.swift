@@ -11,7 +11,7 @@ struct PushCommand: AsyncParsableCommand {
     discussion: """
       One message:
         smsq push --to +8613800138000 --text "Your code is 123456" --expires-in 5m
-        smsq push --to +8613800138000 --template SMS_1 --template-param code=123456 --sign 阿里云
+        smsq push --to +8613800138000 --template SMS_1 --template-param code=123456
       Many, from a file or standard input:
         smsq push --file messages.jsonl
         smsq push --file - < messages.csv

@@ -12,7 +12,6 @@ struct SendCommand: AsyncParsableCommand {
     discussion: """
         smsq send --to +8613800138000 --text "hi" --sim-latency 50ms
         smsq send --to +8613800138000 --text "hi" --gateway command:/usr/local/bin/my-gateway
-        smsq send --to +8613800138000 --template SMS_1 --template-param code=123456 --gateway ...
 
       Prints the provider's id. Exits with 65 when the message can never be sent, with 75 when it may work later.
       """
