@@ -21,6 +21,8 @@ package struct ClaimRequest: Sendable, Equatable {
   package let mostBytes: Int
   /// Whether what waits comes before what is due, which has been tried already.
   package let untriedFirst: Bool
+  /// Whether to note when each message was first claimed: ``MessageHistory/claimedAt``.
+  package let notesTime: Bool
 
   package init(
     life: WorkerLife,
@@ -30,7 +32,8 @@ package struct ClaimRequest: Sendable, Equatable {
     isEmptyHanded: Bool = true,
     maxPayload: Int = MessageQueue.defaultMaxPayload,
     mostBytes: Int = MessageQueue.mostBytesPerCall,
-    untriedFirst: Bool = false
+    untriedFirst: Bool = false,
+    notesTime: Bool = false
   ) {
     self.life = life
     self.firstNumber = firstNumber
@@ -40,6 +43,7 @@ package struct ClaimRequest: Sendable, Equatable {
     self.maxPayload = maxPayload
     self.mostBytes = mostBytes
     self.untriedFirst = untriedFirst
+    self.notesTime = notesTime
   }
 }
 
@@ -113,6 +117,7 @@ extension MessageQueue {
     call.append(request.maxPayload)
     call.append(request.mostBytes)
     call.append(request.untriedFirst ? "1" : "0")
+    if request.notesTime { call.append("1") }
     return call
   }
 
@@ -129,11 +134,13 @@ extension MessageQueue {
     var messages: [ClaimedMessage] = []
     var tooLarge: [ClaimedMessage] = []
     messages.reserveCapacity(fields.count - 1)
+    let claimedAt = request.notesTime ? Int64(now) : nil
     for (offset, field) in fields.dropFirst().enumerated() {
       let message = ClaimedMessage(
         field,
         claimID: request.life.claimID(number + offset),
         claimNumber: number + offset,
+        claimedAt: claimedAt,
         queue: name
       )
       if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }

@@ -8,6 +8,9 @@ package struct Settlement: Sendable, Equatable {
     case expired
     /// Back to the queue when the delay is over.
     case retry(Envelope, after: Duration)
+    /// Back to the queue at this time, Unix ms by Redis' clock, as if it had not been claimed. Those of one time come back in the
+    /// order of their envelopes' bytes, which begin with when they were first claimed, where that is noted.
+    case later(Envelope, at: Int64)
     /// To the dead letters; the envelope names the reason.
     case dead(Envelope)
     /// Back to the right end of the list, next in line, without a failure or a crash more than it had.
@@ -19,6 +22,7 @@ package struct Settlement: Sendable, Equatable {
       case .sent: "sent"
       case .expired: "expired"
       case .retry: "retry"
+      case .later: "later"
       case .dead: "dead"
       case .back: "back"
       }
@@ -28,7 +32,8 @@ package struct Settlement: Sendable, Equatable {
     package var movedBytes: Int {
       switch self {
       case .sent, .expired: 0
-      case .retry(let envelope, _), .dead(let envelope), .back(let envelope): envelope.payloadSize
+      case .retry(let envelope, _), .later(let envelope, _), .dead(let envelope), .back(let envelope):
+        envelope.payloadSize
       }
     }
   }
@@ -121,9 +126,10 @@ extension MessageQueue {
     for settlement in others.sorted(by: { $0.claimID > $1.claimID }) {
       switch settlement.verb {
       case .sent: continue
-      case .expired: append(settlement, .zero, nil, to: &call)
-      case .retry(let envelope, let delay): append(settlement, delay, envelope, to: &call)
-      case .dead(let envelope), .back(let envelope): append(settlement, .zero, envelope, to: &call)
+      case .expired: append(settlement, 0, nil, to: &call)
+      case .retry(let envelope, let delay): append(settlement, delay.milliseconds, envelope, to: &call)
+      case .later(let envelope, let time): append(settlement, time, envelope, to: &call)
+      case .dead(let envelope), .back(let envelope): append(settlement, 0, envelope, to: &call)
       }
     }
     return call
@@ -131,13 +137,13 @@ extension MessageQueue {
 
   private func append(
     _ settlement: Settlement,
-    _ delay: Duration,
+    _ delay: Int64,
     _ envelope: Envelope?,
     to call: inout ScriptCall
   ) {
     call.append(settlement.verb.name)
     call.append(settlement.claimID)
-    call.append(delay.milliseconds)
+    call.append(delay)
     call.append(envelope?.header ?? [])
     call.append(envelope?.payloadSize ?? 0)
   }

@@ -1,5 +1,12 @@
 import Logging
 import MessageQueue
+import Synchronization
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
 
 /// Hands claimed messages to the handler, many at a time, and turns what becomes of each into a settlement and a log line.
 final class Dispatcher: Sendable {
@@ -31,6 +38,8 @@ final class Dispatcher: Sendable {
   private let logger: Logger
   /// How much the gateway bears.
   let watch: GatewayWatch
+  /// What messages were last put off to, Unix ms.
+  private let putOffUntil = Atomic<Int64>(0)
   private let lanes: Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)>
 
   /// - Parameter runsLow: called when more messages are wanted, and outcomes may be settled again.
@@ -73,6 +82,7 @@ final class Dispatcher: Sendable {
     let verdict = isPlain ? GatewayWatch.Verdict() : watch.note(handled, begun: claims.claimedAt)
     let ruling = isPlain ? .sent : ruling(handled?.outcome, of: message, verdict)
     if let handled, let line = ruling.line { log(line, of: message, handled) }
+    if !isPlain, case .putOff(let time, let reason) = handled?.outcome { notePutOff(time, reason) }
     let finished = Finished(
       ruling.verb,
       of: message,
@@ -114,6 +124,13 @@ final class Dispatcher: Sendable {
       jitter: .random(in: 0..<1),
       options: options
     )
+  }
+
+  /// Says that messages are put off, once for each time that they are put off to.
+  private func notePutOff(_ time: Int64, _ reason: String) {
+    guard putOffUntil.exchange(time, ordering: .relaxed) != time else { return }
+    let until = Date(timeIntervalSince1970: Double(time) / 1000).formatted(.iso8601)
+    logger.notice("put-off", metadata: ["until": "\(until)", "reason": "\(reason)"])
   }
 
   private func log(_ line: Ruling.Line, of message: ClaimedMessage, _ handled: HandledMessage) {

@@ -66,6 +66,9 @@ package indirect enum Outcome: Sendable, Equatable {
   case refused(reason: String)
   /// It is no message that any gateway could be asked to take: goes to the dead letters with the reason.
   case invalid(reason: String)
+  /// Not to be tried before this time, Unix ms by Redis' clock, for a reason that is none of the message's. It keeps its order
+  /// among others that wait for the same, where ``WorkerOptions/notesClaimTime`` is on.
+  case putOff(until: Int64, reason: String)
   /// Nothing was done with it, and it goes back as it was.
   case notStarted
   /// Cut short by cancellation, and whether it was sent is not known.

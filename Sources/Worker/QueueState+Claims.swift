@@ -127,7 +127,8 @@ extension QueueState {
       suspectAfter: options.suspectAfter,
       isEmptyHanded: isEmptyHanded,
       maxPayload: options.maxPayload,
-      untriedFirst: conditions.gateway.isProbing
+      untriedFirst: conditions.gateway.isProbing,
+      notesTime: options.notesClaimTime
     )
   }
 

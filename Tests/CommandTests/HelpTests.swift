@@ -8,12 +8,13 @@ struct HelpTests {
 
   static let options: [String: [String]] = [
     "push": [
-      "redis", "queue", "to", "text", "from", "id", "in", "at", "expires-in", "file", "format", "strict", "max-queue",
+      "redis", "queue", "to", "text", "template", "template-param", "sign", "from", "id", "in", "at", "expires-in",
+      "file", "format", "strict", "max-queue",
       "id-lifetime", "default-country-code", "max-segments", "max-payload", "json",
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "payload",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "send-window", "payload",
       "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency", "sim-fail",
@@ -22,7 +23,8 @@ struct HelpTests {
       "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level", "show-numbers",
     ],
     "send": [
-      "to", "text", "from", "id", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
+      "to", "text", "template", "template-param", "sign", "from", "id", "default-country-code", "max-segments",
+      "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency",
       "sim-fail",

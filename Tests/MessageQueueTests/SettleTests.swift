@@ -8,7 +8,7 @@ struct SettleTests {
   @Test("Settle", arguments: verbs + holders + full + refused)
   func table(row: ScriptCase) async throws { try await row.check() }
 
-  private enum Outcome { case sent, expired, retry, dead, back }
+  private enum Outcome { case sent, expired, retry, later, dead, back }
 
   /// Settles claims by their numbers; what is stored has the payload `m<number>` and the id `<number>`.
   private static func settle(
@@ -24,6 +24,7 @@ struct SettleTests {
         case .sent: .sent
         case .expired: .expired
         case .retry: .retry(envelope, after: .seconds(300))
+        case .later: .later(envelope, at: 4_000_000_000_000)
         case .dead: .dead(envelope)
         case .back: .back(envelope)
         }
@@ -56,6 +57,25 @@ struct SettleTests {
         "sms: w m4<4>", "{sms}:claimed:w@5f: 5f-0000000005=m5", "{sms}:dead: m3<3 reason=why>@now",
         "{sms}:later: m2<2>@now+5m", "{sms}:stats: dead_total=1 expired=1 retried=1 returned=1 sent=1", "{sms}:wake: 1",
         "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What is put off to a time is due then, counts nowhere, and stands by when it was first claimed",
+      before: [
+        "ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 m0 5f-0000000001 m1",
+      ],
+      call: { queue in
+        let due = try await queue.now() + 300_000
+        let times: [(Int, Int64)] = [(0, 9_999_999_999_999), (1, 1_800_000_000_000)]
+        let settlements = times.map { number, time in
+          let envelope = Envelope(history: .init(id: "\(9 - number)", claimedAt: time), payloadSize: 2)
+          return Settlement(claimID: WorkerLife.own.claimID(number), .later(envelope, at: due))
+        }
+        return "settled \(try await queue.settle(settlements, of: .own(.own)) ?? -1)"
+      },
+      answer: "settled 2",
+      after: [
+        "{sms}:later: m1<8>@now+5m m0<9>@now+5m", "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(

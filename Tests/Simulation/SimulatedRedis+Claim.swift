@@ -26,7 +26,8 @@ extension SimulatedRedis {
         hand = state.waiting.suffix(count).reversed()
         state.waiting.removeLast(count)
         for (offset, element) in hand.enumerated() {
-          state.lives[index].add(Claim(number: first + offset, element: element))
+          let kept = request.notesTime ? element.stamped(now) : element
+          state.lives[index].add(Claim(number: first + offset, element: kept))
         }
         state.lives[index].nextNumber = first + count
       }
@@ -41,7 +42,8 @@ extension SimulatedRedis {
     var (messages, tooLarge) = ([ClaimedMessage](), [ClaimedMessage]())
     for (offset, element) in hand.enumerated() {
       let id = request.life.claimID(first + offset)
-      let message = element.claimed(as: id, of: queue, maxPayload: request.maxPayload)
+      let claimedAt = request.notesTime ? now : nil
+      let message = element.claimed(as: id, of: queue, maxPayload: request.maxPayload, claimedAt: claimedAt)
       if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
     }
     let (expired, listener, isAlone) = others(besides: request.life, now)

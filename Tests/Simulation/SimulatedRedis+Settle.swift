@@ -42,6 +42,8 @@ extension SimulatedRedis {
       case .retry(let envelope, let delay):
         state.later.add(Self.stored(element, envelope), score: now + delay.milliseconds)
         state.counters.retried += 1
+      case .later(let envelope, let time):
+        state.later.add(Self.stored(element, envelope), score: time)
       case .dead(let envelope):
         state.dead.add(Self.stored(element, envelope), score: now)
         state.counters.deadTotal += 1

@@ -213,7 +213,8 @@ struct CallGenerator {
       isEmptyHanded: Bool.random(using: &generator),
       maxPayload: [60, 4_096, 262_144].randomElement(using: &generator)!,
       mostBytes: mostBytes,
-      untriedFirst: Bool.random(using: &generator)
+      untriedFirst: Bool.random(using: &generator),
+      notesTime: Bool.random(using: &generator)
     )
   }
 
@@ -242,8 +243,9 @@ struct CallGenerator {
     let crashes = Int.random(in: 0...1, using: &generator)
     let reason = ["why", "naïve \"/\\\u{1}"].randomElement(using: &generator)!
     let verb: Settlement.Verb =
-      switch Int.random(in: 0..<7, using: &generator) {
+      switch Int.random(in: 0..<8, using: &generator) {
       case 0...1: .sent
+      case 7: .later(message.element(), at: 1_800_000_000_000 + .random(in: 0...3, using: &generator))
       case 2: .expired
       case 3:
         .retry(message.element(failures: 1), after: .milliseconds([0, 1, 700].randomElement(using: &generator)!))

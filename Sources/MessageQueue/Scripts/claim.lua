@@ -8,6 +8,7 @@
 --       6 1 when the worker may take a suspect: it has nothing in hand, and nothing else is on its way
 --       7 the greatest payload that the worker takes, bytes   8 most bytes to claim; one message may have more
 --       9 1 for what waits before what is due: that has been tried already
+--       10 1 to note in the claimed hash when each message was claimed that has no header yet; may be left out
 -- Returns {head, element...}. The head is 'now due waiting paused blocked listener number expired': Redis' time in ms; ms
 --       until the next scheduled message is due, -1 for none; how many still wait; 1 while paused; 1 when a suspect is next
 --       and the worker's hands are not empty; 1 when this life is the one that listens at the list, 2 when it is the only
@@ -67,6 +68,9 @@ local function without_payload(element)
   return {header, #element}
 end
 
+-- As workers write it, so that the time outlives them.
+local stamp = ARGV[10] == '1' and string.format('smsq1 {"claimed_at":%d,"crashes":0,"failures":0}\n', now)
+
 local elements = {}
 local count, bytes, blocked = 0, 0, 0
 
@@ -113,7 +117,7 @@ if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
 
   -- The oldest first. In groups, because only an element that is here tells its size: one alone, four times as many while
   -- those that came were small, and one at a time among large ones.
-  local fields = {}
+  local fields, unstamped = {}, {}
   local most, group_size = math.min(limit, waiting), 1
   local byte, format, call = string.byte, string.format, redis.call
   while count < most and bytes < most_bytes do
@@ -140,6 +144,10 @@ if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
       end
       fields[2 * count + 1] = count == 0 and claim_id(first) or prefix .. format('%010x', first + count)
       fields[2 * count + 2] = element
+      if stamp and byte(element) ~= 115 then
+        unstamped[count + 1] = element
+        fields[2 * count + 2] = stamp .. element
+      end
       count = count + 1
       elements[count] = #element > largest and without_payload(element) or element
       if count == most then break end
@@ -151,7 +159,7 @@ if count == 0 and paused == 0 and tonumber(lease_end) > now and limit > 0 then
     -- Rights are looked at with each command. What may not get into the hash goes back to where it was.
     local held = redis.pcall('HSET', claimed, unpack(fields))
     if type(held) == 'table' then
-      for position = count, 1, -1 do redis.call('RPUSH', list, fields[2 * position]) end
+      for position = count, 1, -1 do redis.call('RPUSH', list, unstamped[position] or fields[2 * position]) end
       return held
     end
     redis.call('HSET', turns, life, first + count)

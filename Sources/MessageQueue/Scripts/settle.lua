@@ -6,9 +6,9 @@
 --       nothing of, see reconcile; 'fenced': another worker settles those of a fenced life
 --       3 how many messages were sent   4.. their claim ids
 --       then five for each other outcome:
---           verb     expired, retry, dead, back
+--           verb     expired, retry, later, dead, back
 --           claim id
---           delay    ms until a retry is due (Redis' clock); 0 for the others
+--           delay    ms until a retry is due (Redis' clock); for later, when it is due, Unix ms; 0 for the others
 --           header   the line to store in front of the payload; '' for expired
 --           bytes    how many the payload has: the last ones of the element that was claimed
 -- Returns {1, settled}: how many of the claims were still there. {0}: the claims are not this caller's any more; nothing
@@ -42,7 +42,7 @@ local settled = 0
 local counts = {}
 
 local function count(name, by)
-  if by > 0 then counts[name] = (counts[name] or 0) + by end
+  if name and by > 0 then counts[name] = (counts[name] or 0) + by end
   settled = settled + by
 end
 
@@ -51,6 +51,7 @@ for first = 4, 3 + sent, 1000 do
   count('sent', redis.call('HDEL', claimed, unpack(ARGV, first, math.min(first + 999, 3 + sent))))
 end
 
+-- What is put off to a time has not been tried, and counts nowhere.
 local counter = {
   retry = 'retried', dead = 'dead_total', back = ARGV[2] == 'owner' and 'returned' or 'recovered', expired = 'expired',
 }
@@ -63,6 +64,8 @@ for base = 4 + sent, #ARGV, 5 do
     local put = 1
     if verb == 'retry' then
       put = redis.pcall('ZADD', later, now + delay, element)
+    elseif verb == 'later' then
+      put = redis.pcall('ZADD', later, delay, element)
     elseif verb == 'dead' then
       put = redis.pcall('ZADD', dead, now, element)
     elseif verb == 'back' then

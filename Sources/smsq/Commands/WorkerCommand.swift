@@ -86,6 +86,14 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Replicas that Redis should have online; fewer are warned of.", valueName: "number"))
   var replicas = 0
 
+  @Option(
+    help: ArgumentHelp(
+      "Send in these hours of the day only, such as 08:00-21:00@Asia/Shanghai; other messages are put off until then.",
+      valueName: "hours@zone"
+    )
+  )
+  var sendWindow: SendWindow?
+
   @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
   var payload = PayloadFormat.auto
 
@@ -134,7 +142,8 @@ struct WorkerCommand: AsyncParsableCommand {
           payload: payload,
           defaultCountryCode: country.defaultCountryCode,
           showNumbers: logOptions.showNumbers,
-          maxSegments: segments.maxSegments
+          maxSegments: segments.maxSegments,
+          hours: sendWindow.map(SendHours.init)
         ),
         options: options,
         logger: logger,
@@ -175,6 +184,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.afterCrash = afterCrash
     options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
+    options.notesClaimTime = sendWindow != nil
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
       age: deadAge == .zero ? nil : deadAge
