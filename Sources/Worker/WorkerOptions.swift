@@ -35,6 +35,8 @@ package struct WorkerOptions: Sendable {
   package var onUnknown = MayBeSent.resend
   /// How many replicas Redis should have online: a worker that finds fewer warns of it.
   package var replicas = 0
+  /// How long to keep what became of a message that is not in the queue any more; nil for not at all.
+  package var keep: Duration?
   package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))
 
   package init(name: String) { self.name = name }

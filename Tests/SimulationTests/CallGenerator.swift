@@ -242,9 +242,21 @@ struct CallGenerator {
     let crashes = Int.random(in: 0...1, using: &generator)
     let reason = ["why", "naïve \"/\\\u{1}"].randomElement(using: &generator)!
     let verb: Settlement.Verb =
-      switch Int.random(in: 0..<7, using: &generator) {
+      switch Int.random(in: 0..<8, using: &generator) {
       case 0...1: .sent
       case 2: .expired
+      case 7:
+        .ended(
+          MessageEnd(
+            [.sent, .expired].randomElement(using: &generator)!,
+            attempts: 1 + crashes,
+            parts: 1,
+            providerID: reason
+          ),
+          id: message.assignedID,
+          // Longer than any walk takes.
+          keptFor: .seconds(3600)
+        )
       case 3:
         .retry(message.element(failures: 1), after: .milliseconds([0, 1, 700].randomElement(using: &generator)!))
       case 4...5: .dead(message.element(crashes: crashes, reason: reason))
