@@ -49,6 +49,7 @@ let package = Package(
         .embedInCode("Scripts/drop.lua"),
         .embedInCode("Scripts/enqueue.lua"),
         .embedInCode("Scripts/fence.lua"),
+        .embedInCode("Scripts/find.lua"),
         .embedInCode("Scripts/inspect.lua"),
         .embedInCode("Scripts/join.lua"),
         .embedInCode("Scripts/leave.lua"),

@@ -43,6 +43,7 @@ extension RedisScript {
   static let remove = RedisScript(name: "remove", source: PackageResources.remove_lua)
   static let letters = RedisScript(name: "letters", source: PackageResources.letters_lua)
   static let peek = RedisScript(name: "peek", source: PackageResources.peek_lua)
+  static let find = RedisScript(name: "find", source: PackageResources.find_lua)
   static let audit = RedisScript(name: "audit", source: PackageResources.audit_lua)
   static let reshard = RedisScript(name: "reshard", source: PackageResources.reshard_lua)
   static let spread = RedisScript(name: "spread", source: PackageResources.spread_lua)

@@ -38,6 +38,7 @@ package struct QueueKeys: Sendable {
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
+  private let donePrefix: String
 
   package init(_ queue: QueueName) {
     let tag = "{\(queue)}"
@@ -57,11 +58,15 @@ package struct QueueKeys: Sendable {
     absent = "\(tag):absent"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
+    donePrefix = "\(tag):done:"
   }
 
   /// Hash: claim id -> element, for one life of a worker.
   package func claimed(_ life: WorkerLife) -> String { claimedPrefix + life.id }
 
-  /// String with an expiry: an id that a caller gave to a message.
+  /// String with an expiry: an id that a caller gave to a message. It holds how long it was to be remembered, ms.
   package func seen(_ id: String) -> String { seenPrefix + id }
+
+  /// String with an expiry: what became of a message that is not in the queue any more, see ``MessageEnd``.
+  package func done(_ id: String) -> String { donePrefix + id }
 }

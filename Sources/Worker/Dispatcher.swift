@@ -83,8 +83,10 @@ final class Dispatcher: Sendable {
     let ruling = isPlain ? .sent : ruling(handled?.outcome, of: message, verdict)
     if let handled, let line = ruling.line { log(line, of: message, handled) }
     if !isPlain, case .putOff(let time, let reason) = handled?.outcome { notePutOff(time, reason) }
+    var verb = ruling.verb
+    if let lifetime = options.keep, let handled { keep(&verb, of: message, handled, for: lifetime) }
     let finished = Finished(
-      ruling.verb,
+      verb,
       of: message,
       lifeNumber: claims.lifeNumber,
       messageID: handled?.id ?? message.assignedID,
@@ -94,6 +96,29 @@ final class Dispatcher: Sendable {
     if verdict.holdsBack { takeBack() }
     // In this order: either this sees that the lanes run low, or they do so later and the loop is woken then.
     if verdict.holdsBack || isNews && !hasPlenty { claims.inbox.wake() }
+  }
+
+  /// Has a record written of what is sent or expired. Only for workers that keep such: it takes what the others do not pay.
+  private func keep(
+    _ verb: inout Settlement.Verb,
+    of message: ClaimedMessage,
+    _ handled: HandledMessage,
+    for lifetime: Duration
+  ) {
+    let outcome: MessageEnd.Outcome
+    switch verb {
+    case .sent: outcome = .sent
+    case .expired: outcome = .expired
+    default: return
+    }
+    let receipt = handled.receipt
+    let end = MessageEnd(
+      outcome,
+      attempts: message.attempt,
+      parts: receipt.parts,
+      providerID: receipt.providerID
+    )
+    verb = .ended(end, id: handled.id, keptFor: lifetime)
   }
 
   /// Has what was not begun go back as it was: other workers may have more luck with their gateways.

@@ -48,6 +48,21 @@ package struct HandledMessage: Sendable {
     self.id = id
     self.appendFields = appendFields
   }
+
+  /// What a record of it says. Read from the fields of its line, because all that a handled message carries along costs each one.
+  var receipt: (parts: Int?, providerID: String?) {
+    var fields = LogFields()
+    appendFields(&fields)
+    var receipt: (parts: Int?, providerID: String?) = (nil, nil)
+    for field in fields.list {
+      switch (field.name, field.value) {
+      case ("segments", .number(let parts)): receipt.parts = parts
+      case ("provider_id", .text(let id)): receipt.providerID = id
+      default: break
+      }
+    }
+    return receipt
+  }
 }
 
 /// Indirect for the reason that ``Settlement/Verb`` is.

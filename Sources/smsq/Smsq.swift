@@ -24,6 +24,7 @@ struct Smsq: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       PushCommand.self, WorkerCommand.self, SendCommand.self, CountCommand.self, StatsCommand.self, PeekCommand.self,
+      StatusCommand.self,
       DeadCommand.self, PauseCommand.self, ResumeCommand.self, ShardsCommand.self, DoctorCommand.self,
       CronCommand.self, TableCommand.self, OutboxCommand.self,
     ]

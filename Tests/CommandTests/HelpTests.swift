@@ -14,7 +14,7 @@ struct HelpTests {
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "send-window", "payload",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "keep", "replicas", "send-window", "payload",
       "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency", "sim-fail",
@@ -33,6 +33,7 @@ struct HelpTests {
     "count": ["text", "to", "default-country-code", "max-segments", "json"],
     "stats": ["redis", "queue", "json"],
     "peek": ["redis", "queue", "default-country-code", "number", "json", "show-numbers"],
+    "status": ["redis", "queue", "json"],
     "doctor": [
       "redis", "queue", "supervisor-config", "drain", "replicas", "worker", "within", "json",
     ],

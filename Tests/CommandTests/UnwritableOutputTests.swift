@@ -12,6 +12,7 @@ struct UnwritableOutputTests {
     ("push --file $FILE", "2 messages queued; do not push"),
     ("push --file $FILE --json", "2 messages queued; do not push"),
     ("stats", ""), ("stats --json", ""), ("peek", ""), ("peek --json", ""),
+    ("status waits", ""), ("status waits --json", ""),
     ("doctor", ""), ("doctor --json", ""), ("doctor --worker alive", ""),
     ("dead", ""), ("dead list", ""), ("dead list --json", ""), ("dead show dead1", ""), ("dead show dead1 --json", ""),
     ("dead retry dead1", "retried 1 dead letter"), ("dead remove dead2", "removed 1 dead letter"),

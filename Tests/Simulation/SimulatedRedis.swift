@@ -27,6 +27,8 @@ package struct SimulatedRedis: Equatable, Sendable {
     package var dead = SimulatedSortedSet()
     package var counters = Counters()
     package var isPaused = false
+    /// What became of messages that are not here any more, by their ids.
+    package var done: [String: String] = [:]
     /// Over how many shards pushes are spread; ``Spread/unsharded`` where that key is not there.
     package var spread = Spread.unsharded
     /// How many shards workers are to serve; nil where that key is not there.

@@ -247,6 +247,18 @@ struct CallGenerator {
       case 0...1: .sent
       case 7: .later(message.element(), at: 1_800_000_000_000 + .random(in: 0...3, using: &generator))
       case 2: .expired
+      case 7:
+        .ended(
+          MessageEnd(
+            [.sent, .expired].randomElement(using: &generator)!,
+            attempts: 1 + crashes,
+            parts: 1,
+            providerID: reason
+          ),
+          id: message.assignedID,
+          // Longer than any walk takes.
+          keptFor: .seconds(3600)
+        )
       case 3:
         .retry(message.element(failures: 1), after: .milliseconds([0, 1, 700].randomElement(using: &generator)!))
       case 4...5: .dead(message.element(crashes: crashes, reason: reason))

@@ -15,6 +15,7 @@ extension SimulatedRedis.State {
     }
     add(keys.paused, .string(Array("1".utf8), expiry: -1), isThere: isPaused)
     add(keys.spread, .string(Array(spread.text.utf8), expiry: -1), isThere: spread != .unsharded)
+    for (id, text) in done { values[keys.done(id)] = .string(Array(text.utf8), expiry: -1) }
     if let served { values[keys.served] = .string(Array("\(served)".utf8), expiry: -1) }
     if let dropping { values[keys.dropping] = .string(Array(dropping.life.id.utf8), expiry: -1) }
 

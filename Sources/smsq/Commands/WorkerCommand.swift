@@ -83,6 +83,14 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long to keep dead letters; 0s for ever.", valueName: "time"))
   var deadAge: Duration = .seconds(30 * 86400)
 
+  @Option(
+    help: ArgumentHelp(
+      "How long smsq status can tell what became of a message that was sent or has expired; 0s not at all.",
+      valueName: "time"
+    )
+  )
+  var keep: Duration = .zero
+
   @Option(help: ArgumentHelp("Replicas that Redis should have online; fewer are warned of.", valueName: "number"))
   var replicas = 0
 
@@ -185,6 +193,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
     options.notesClaimTime = sendWindow != nil
+    options.keep = keep == .zero ? nil : keep
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
       age: deadAge == .zero ? nil : deadAge

@@ -12,7 +12,7 @@ extension CommandTree {
     smsq worker --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= \
     --max-attempts= --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= \
-    --dead-age= --replicas= --send-window= --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    --dead-age= --keep= --replicas= --send-window= --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
     --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --on-unknown= --outbox --database= --log-format= --log-level= --show-numbers
     smsq send --to= --text= --template= --template-param=... --sign= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
@@ -23,6 +23,8 @@ extension CommandTree {
     --sentinel-user= --sentinel-password= --queue=... --json
     smsq peek --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
     --sentinel-password= --queue= --default-country-code= --number/-n= --json --show-numbers
+    smsq status --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --json
     smsq dead (list)
     smsq dead list --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json \
