@@ -56,6 +56,8 @@ package struct ClaimAnswer: Sendable, Equatable {
   /// How many messages wait, after this claim.
   package var waiting: Int
   package var paused: Bool
+  /// For how long no more may be claimed, because of the queue's limit; nil where that does not hold any back.
+  package var limitedFor: Duration?
   /// A suspect is next in line, and waits for an empty hand.
   package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
@@ -73,6 +75,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     nextDue: Duration?,
     waiting: Int,
     paused: Bool,
+    limitedFor: Duration? = nil,
     isBlocked: Bool,
     expired: WorkerLife?,
     isListener: Bool,
@@ -85,6 +88,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     self.nextDue = nextDue
     self.waiting = waiting
     self.paused = paused
+    self.limitedFor = limitedFor
     self.isBlocked = isBlocked
     self.expired = expired
     self.isListener = isListener
@@ -92,7 +96,9 @@ package struct ClaimAnswer: Sendable, Equatable {
   }
 
   /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
-  package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
+  package var isCutShort: Bool {
+    waiting > 0 && !paused && !isBlocked && limitedFor == nil && !(messages.isEmpty && tooLarge.isEmpty)
+  }
 }
 
 extension MessageQueue {
@@ -101,7 +107,7 @@ extension MessageQueue {
       .claim,
       keys: [
         keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life),
-        keys.absent,
+        keys.limit, keys.absent,
       ]
     )
     call.append(request.life.id)
@@ -122,6 +128,7 @@ extension MessageQueue {
     if fields[0].integer == 0 { return nil }
     let head = try reply.elements(9, of: .claim)
     let due = head[2].integer ?? -1
+    let hold = head[4].integer ?? 0
     let number = Int(head[8].integer ?? 0)
     var messages: [ClaimedMessage] = []
     var tooLarge: [ClaimedMessage] = []
@@ -142,7 +149,8 @@ extension MessageQueue {
       now: head[1].integer ?? 0,
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: Int(head[3].integer ?? 0),
-      paused: head[4].integer == 1,
+      paused: hold < 0,
+      limitedFor: hold > 0 ? .milliseconds(hold) : nil,
       isBlocked: head[5].integer == 1,
       expired: head[6].string.flatMap { $0.isEmpty ? nil : WorkerLife(id: $0) },
       isListener: head[7].integer != 0,
