@@ -54,6 +54,7 @@ let package = Package(
         .embedInCode("Scripts/join.lua"),
         .embedInCode("Scripts/leave.lua"),
         .embedInCode("Scripts/letters.lua"),
+        .embedInCode("Scripts/limit.lua"),
         .embedInCode("Scripts/peek.lua"),
         .embedInCode("Scripts/reconcile.lua"),
         .embedInCode("Scripts/remove.lua"),

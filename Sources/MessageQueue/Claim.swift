@@ -60,6 +60,8 @@ package struct ClaimAnswer: Sendable, Equatable {
   /// How many messages wait, after this claim.
   package var waiting: Int
   package var paused: Bool
+  /// For how long no more may be claimed, because of the queue's limit; nil where that does not hold any back.
+  package var limitedFor: Duration?
   /// A suspect is next in line, and waits for an empty hand.
   package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
@@ -77,6 +79,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     nextDue: Duration?,
     waiting: Int,
     paused: Bool,
+    limitedFor: Duration? = nil,
     isBlocked: Bool,
     expired: WorkerLife?,
     isListener: Bool,
@@ -89,6 +92,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     self.nextDue = nextDue
     self.waiting = waiting
     self.paused = paused
+    self.limitedFor = limitedFor
     self.isBlocked = isBlocked
     self.expired = expired
     self.isListener = isListener
@@ -96,7 +100,9 @@ package struct ClaimAnswer: Sendable, Equatable {
   }
 
   /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
-  package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
+  package var isCutShort: Bool {
+    waiting > 0 && !paused && !isBlocked && limitedFor == nil && !(messages.isEmpty && tooLarge.isEmpty)
+  }
 }
 
 extension MessageQueue {
@@ -105,7 +111,7 @@ extension MessageQueue {
       .claim,
       keys: [
         keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life),
-        keys.absent,
+        keys.limit, keys.absent,
       ]
     )
     call.append(request.life.id)
@@ -126,7 +132,7 @@ extension MessageQueue {
     let fields = try reply.elements(0, of: .claim)
     if fields.isEmpty { return nil }
     guard var head = fields[0].bytes.map(ClaimHead.init), let now = head.number(), let due = head.number(),
-      let waiting = head.number(), let paused = head.number(), let blocked = head.number(), let listens = head.number(),
+      let waiting = head.number(), let hold = head.number(), let blocked = head.number(), let listens = head.number(),
       let number = head.number()
     else {
       throw RedisError(code: .unexpectedReply, message: "script claim answered \(reply.shape)")
@@ -152,7 +158,8 @@ extension MessageQueue {
       now: Int64(now),
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: waiting,
-      paused: paused == 1,
+      paused: hold < 0,
+      limitedFor: hold > 0 ? .milliseconds(hold) : nil,
       isBlocked: blocked == 1,
       expired: head.rest.isEmpty ? nil : WorkerLife(id: String(decoding: head.rest, as: UTF8.self)),
       isListener: listens != 0,

@@ -33,6 +33,7 @@ extension RedisScript {
   static let enqueue = RedisScript(name: "enqueue", source: PackageResources.enqueue_lua)
   static let claim = RedisScript(name: "claim", source: PackageResources.claim_lua)
   static let settle = RedisScript(name: "settle", source: PackageResources.settle_lua)
+  static let limit = RedisScript(name: "limit", source: PackageResources.limit_lua)
   static let drop = RedisScript(name: "drop", source: PackageResources.drop_lua)
   static let join = RedisScript(name: "join", source: PackageResources.join_lua)
   static let renew = RedisScript(name: "renew", source: PackageResources.renew_lua)

@@ -15,6 +15,10 @@ package struct QueueKeys: Sendable {
   package let stats: String
   /// String: there while the queue is paused.
   package let paused: String
+  /// String: how many messages may be claimed in a time, and how many of these are left, see ``QueueLimit``; absent for no limit.
+  package let limit: String
+  /// List, there for a moment when the limit is changed: the bell of workers that rest because of it.
+  package let rest: String
   /// Sorted set: lives of workers, by the end of their leases in Unix ms; 0 for a fenced one.
   package let workers: String
   /// Hash: life -> the number of its next claim.
@@ -48,6 +52,8 @@ package struct QueueKeys: Sendable {
     dead = "\(tag):dead"
     stats = "\(tag):stats"
     paused = "\(tag):paused"
+    limit = "\(tag):limit"
+    rest = "\(tag):rest"
     workers = "\(tag):workers"
     turns = "\(tag):turns"
     health = "\(tag):health"

@@ -64,6 +64,7 @@ struct HelpTests {
     "dead retry": ["redis", "queue", "reason", "older-than", "newer-than", "all", "limit", "yes", "json"],
     "dead remove": ["redis", "queue", "reason", "older-than", "newer-than", "all", "limit", "yes", "json"],
     "pause": ["redis", "queue"],
+    "limit": ["redis", "queue", "json"],
     "resume": ["redis", "queue"],
     "shards": ["redis", "queue", "wait", "json"],
   ]

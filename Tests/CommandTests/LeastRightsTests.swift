@@ -20,6 +20,7 @@ struct LeastRightsTests {
     (["dead", "list"], "smsq-reader smsq-operator"), (["dead", "show", "dead-1"], "smsq-reader smsq-operator"),
     (["dead", "retry", "dead-1"], "smsq-operator"), (["dead", "remove", "dead-2"], "smsq-operator"),
     (["pause"], "smsq-operator"), (["resume"], "smsq-operator"),
+    (["limit", "100000/s"], "smsq-operator"), (["limit"], "smsq-operator smsq-reader smsq-doctor"),
     (["doctor"], "smsq-doctor"),
   ]
 

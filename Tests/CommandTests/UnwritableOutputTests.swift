@@ -17,7 +17,7 @@ struct UnwritableOutputTests {
     ("dead", ""), ("dead list", ""), ("dead list --json", ""), ("dead show dead1", ""), ("dead show dead1 --json", ""),
     ("dead retry dead1", "retried 1 dead letter"), ("dead remove dead2", "removed 1 dead letter"),
     ("dead retry dead3 --json", "retried 1 dead letter"), ("dead remove dead4 --json", "removed 1 dead letter"),
-    ("pause", "is paused"), ("resume", "goes on"),
+    ("pause", "is paused"), ("limit", ""), ("resume", "goes on"),
     ("send --to +8613800138000 --text hello", "do not send it again"),
     ("send --to +8613800138000 --text hello --json", "do not send it again"),
     ("send --to +15005550002 --text hello --json", "not sent"),

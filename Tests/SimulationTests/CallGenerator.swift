@@ -61,8 +61,9 @@ struct CallGenerator {
     // A worker that cannot claim is of little use: most register before anything else, and most pauses are short.
     let isRegistered = state.lives.contains { $0.life == life && $0.isRegistered && $0.leaseEnd! > now }
     if !isRegistered && Int.random(in: 0..<3, using: &generator) > 0 { return join(index, &generator) }
+    if state.limit != nil && Int.random(in: 0..<12, using: &generator) == 0 { return .limit(nil) }
     if state.isPaused && Int.random(in: 0..<4, using: &generator) == 0 { return .resume }
-    switch Int.random(in: 0..<68, using: &generator) {
+    switch Int.random(in: 0..<69, using: &generator) {
     case 0..<6: return .lpush(payload(&generator))
     case 6..<12: return enqueue(state, now, &generator)
     case 12..<20: return .claim(request(index, state, &generator))
@@ -106,6 +107,12 @@ struct CallGenerator {
     case 61: return .resume
     case 62: return .takeToken
     case 63...64: return reshard(state, &generator)
+    case 67:
+      let rate = Rate(
+        [1, 3, 7, 100, 5000].randomElement(using: &generator)!,
+        per: [.seconds(1), .seconds(60), .milliseconds(1)].randomElement(using: &generator)!
+      )
+      return .limit(QueueLimit(rate, parts: [1, 3].randomElement(using: &generator)!))
     case 65...66: return .raise(spread(near: state.spread, &generator))
     default: return .ringAtPush
     }

@@ -41,6 +41,8 @@ extension CommandTree {
     --sentinel-user= --sentinel-password= --queue=
     smsq resume --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=
+    smsq limit --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --json
     smsq shards --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --wait= --json
     smsq doctor --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
