@@ -21,7 +21,7 @@ TOPOLOGY_TESTS := ^TopologyTests\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,tls,peers
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,tls,limit,peers
 BENCH_PIN ?= apart
 # For the row `builds`: NAME=PATH,... of the binaries that it compares.
 BENCH_BUILDS ?=

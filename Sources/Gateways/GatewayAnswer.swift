@@ -3,8 +3,8 @@
 /// What becomes of the message is another question, which the worker's `Outcome` answers: that knows of messages which no
 /// gateway ever saw, and nothing of providers or segments.
 package enum GatewayAnswer: Sendable, Equatable {
-  /// Taken. `providerID` is the provider's name for the message, `segments` what it will bill.
-  case accepted(providerID: String, segments: Int)
+  /// Taken. `providerID` is the provider's name for the message, `segments` what it will bill; nil where nobody has counted.
+  case accepted(providerID: String, segments: Int?)
   /// Not taken, because too many came: slow down. No fault of the message's. `retryAfter` where the provider named a time.
   case throttled(code: String, reason: String, retryAfter: Duration?)
   /// Not now, and not sent: a system error. `retryAfter` where the provider named a time.

@@ -21,6 +21,8 @@ package struct ClaimRequest: Sendable, Equatable {
   package let mostBytes: Int
   /// Whether what waits comes before what is due, which has been tried already.
   package let untriedFirst: Bool
+  /// Whether to note when each message was first claimed: ``MessageHistory/claimedAt``.
+  package let notesTime: Bool
 
   package init(
     life: WorkerLife,
@@ -30,7 +32,8 @@ package struct ClaimRequest: Sendable, Equatable {
     isEmptyHanded: Bool = true,
     maxPayload: Int = MessageQueue.defaultMaxPayload,
     mostBytes: Int = MessageQueue.mostBytesPerCall,
-    untriedFirst: Bool = false
+    untriedFirst: Bool = false,
+    notesTime: Bool = false
   ) {
     self.life = life
     self.firstNumber = firstNumber
@@ -40,6 +43,7 @@ package struct ClaimRequest: Sendable, Equatable {
     self.maxPayload = maxPayload
     self.mostBytes = mostBytes
     self.untriedFirst = untriedFirst
+    self.notesTime = notesTime
   }
 }
 
@@ -56,6 +60,8 @@ package struct ClaimAnswer: Sendable, Equatable {
   /// How many messages wait, after this claim.
   package var waiting: Int
   package var paused: Bool
+  /// For how long no more may be claimed, because of the queue's limit; nil where that does not hold any back.
+  package var limitedFor: Duration?
   /// A suspect is next in line, and waits for an empty hand.
   package var isBlocked: Bool
   /// Some other life whose lease has ended: to be recovered.
@@ -73,6 +79,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     nextDue: Duration?,
     waiting: Int,
     paused: Bool,
+    limitedFor: Duration? = nil,
     isBlocked: Bool,
     expired: WorkerLife?,
     isListener: Bool,
@@ -85,6 +92,7 @@ package struct ClaimAnswer: Sendable, Equatable {
     self.nextDue = nextDue
     self.waiting = waiting
     self.paused = paused
+    self.limitedFor = limitedFor
     self.isBlocked = isBlocked
     self.expired = expired
     self.isListener = isListener
@@ -92,7 +100,9 @@ package struct ClaimAnswer: Sendable, Equatable {
   }
 
   /// More messages wait, and may be claimed at once: these have as many bytes as one call moves.
-  package var isCutShort: Bool { waiting > 0 && !paused && !isBlocked && !(messages.isEmpty && tooLarge.isEmpty) }
+  package var isCutShort: Bool {
+    waiting > 0 && !paused && !isBlocked && limitedFor == nil && !(messages.isEmpty && tooLarge.isEmpty)
+  }
 }
 
 extension MessageQueue {
@@ -101,7 +111,7 @@ extension MessageQueue {
       .claim,
       keys: [
         keys.list, keys.wake, keys.later, keys.paused, keys.workers, keys.turns, keys.claimed(request.life),
-        keys.absent,
+        keys.limit, keys.absent,
       ]
     )
     call.append(request.life.id)
@@ -113,6 +123,7 @@ extension MessageQueue {
     call.append(request.maxPayload)
     call.append(request.mostBytes)
     call.append(request.untriedFirst ? "1" : "0")
+    if request.notesTime { call.append("1") }
     return call
   }
 
@@ -121,7 +132,7 @@ extension MessageQueue {
     let fields = try reply.elements(0, of: .claim)
     if fields.isEmpty { return nil }
     guard var head = fields[0].bytes.map(ClaimHead.init), let now = head.number(), let due = head.number(),
-      let waiting = head.number(), let paused = head.number(), let blocked = head.number(), let listens = head.number(),
+      let waiting = head.number(), let hold = head.number(), let blocked = head.number(), let listens = head.number(),
       let number = head.number()
     else {
       throw RedisError(code: .unexpectedReply, message: "script claim answered \(reply.shape)")
@@ -129,11 +140,13 @@ extension MessageQueue {
     var messages: [ClaimedMessage] = []
     var tooLarge: [ClaimedMessage] = []
     messages.reserveCapacity(fields.count - 1)
+    let claimedAt = request.notesTime ? Int64(now) : nil
     for (offset, field) in fields.dropFirst().enumerated() {
       let message = ClaimedMessage(
         field,
         claimID: request.life.claimID(number + offset),
         claimNumber: number + offset,
+        claimedAt: claimedAt,
         queue: name
       )
       if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
@@ -145,7 +158,8 @@ extension MessageQueue {
       now: Int64(now),
       nextDue: due < 0 ? nil : .milliseconds(due),
       waiting: waiting,
-      paused: paused == 1,
+      paused: hold < 0,
+      limitedFor: hold > 0 ? .milliseconds(hold) : nil,
       isBlocked: blocked == 1,
       expired: head.rest.isEmpty ? nil : WorkerLife(id: String(decoding: head.rest, as: UTF8.self)),
       isListener: listens != 0,

@@ -37,14 +37,22 @@ package final class ClaimedMessage: Sendable, Equatable {
   }
 
   /// Reads what scripts hand out: an element, or, of one whose payload is withheld, the header line and the bytes in all.
-  convenience init(_ reply: RedisReply, claimID: String, claimNumber: Int? = nil, queue: QueueName) {
+  ///
+  /// - Parameter claimedAt: when it was first claimed, unless a header says so.
+  convenience init(
+    _ reply: RedisReply,
+    claimID: String,
+    claimNumber: Int? = nil,
+    claimedAt: Int64? = nil,
+    queue: QueueName
+  ) {
     guard let parts = reply.array, parts.count == 2 else {
       let element = Element(reply.bytes ?? [])
       self.init(
         queue: queue.description,
         claimID: claimID,
         claimNumber: claimNumber,
-        history: element.history,
+        history: element.history.claimed(at: claimedAt),
         payload: element.payload
       )
       return
@@ -56,7 +64,7 @@ package final class ClaimedMessage: Sendable, Equatable {
       queue: queue.description,
       claimID: claimID,
       claimNumber: claimNumber,
-      history: front.history,
+      history: front.history.claimed(at: claimedAt),
       payload: [],
       payloadSize: size - line.count + front.payload.count
     )
@@ -82,10 +90,21 @@ package struct MessageHistory: Sendable, Equatable, Codable {
   package var failures: Int
   /// How often a worker went away with the message in hand.
   package var crashes: Int
+  /// When it was first claimed, Unix ms by Redis' clock. Nil where no worker has noted it: see ``ClaimRequest/notesTime``.
+  package var claimedAt: Int64?
 
-  package init(id: String? = nil, failures: Int = 0, crashes: Int = 0) {
+  package init(id: String? = nil, failures: Int = 0, crashes: Int = 0, claimedAt: Int64? = nil) {
     self.id = id
     self.failures = failures
     self.crashes = crashes
+    self.claimedAt = claimedAt
+  }
+
+  /// - Parameter time: of this claim, which is the first one unless another is on record.
+  package func claimed(at time: Int64?) -> MessageHistory {
+    if time == nil || claimedAt != nil { return self }
+    var history = self
+    history.claimedAt = time
+    return history
   }
 }

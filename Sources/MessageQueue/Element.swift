@@ -29,6 +29,14 @@ package struct Element: Sendable, Equatable {
     var failures: Int?
     var crashes: Int?
     var reason: String?
+    var claimedAt: Int64?
+
+    private enum CodingKeys: String, CodingKey {
+      case id, failures, crashes, reason
+      // Stands first in a header, and has 13 digits until the year 2286: messages that are due at the same time come in the
+      // order of their first claims.
+      case claimedAt = "claimed_at"
+    }
   }
 
   private static let mark = [UInt8]("smsq1 {".utf8)
@@ -48,7 +56,8 @@ package struct Element: Sendable, Equatable {
         id: header.id,
         // Anybody may write a header: a negative count must not make a message immortal, nor a huge one overflow.
         failures: min(max(0, header.failures ?? 0), 1_000_000),
-        crashes: min(max(0, header.crashes ?? 0), 1_000_000)
+        crashes: min(max(0, header.crashes ?? 0), 1_000_000),
+        claimedAt: header.claimedAt.map { min(max(0, $0), 253_402_300_799_999) }
       ),
       reason: header.reason,
       payload: [UInt8](bytes[(end + 1)...])
@@ -60,7 +69,13 @@ package struct Element: Sendable, Equatable {
 
   /// The line to put in front of a payload.
   fileprivate static func header(_ history: MessageHistory, _ reason: String?) -> [UInt8] {
-    let header = Header(id: history.id, failures: history.failures, crashes: history.crashes, reason: reason)
+    let header = Header(
+      id: history.id,
+      failures: history.failures,
+      crashes: history.crashes,
+      reason: reason,
+      claimedAt: history.claimedAt
+    )
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // A flat object of strings and integers: the encoder has no reason to fail, and if it did, the payload alone is the
@@ -95,7 +110,9 @@ extension ClaimedMessage {
     let history = MessageHistory(
       id: assignedID,
       failures: self.history.failures + failures,
-      crashes: self.history.crashes + crashes
+      crashes: self.history.crashes + crashes,
+      // One that is dead begins anew when it is put back.
+      claimedAt: reason == nil ? self.history.claimedAt : nil
     )
     return Envelope(history: history, reason: reason, payloadSize: payloadSize)
   }

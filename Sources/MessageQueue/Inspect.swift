@@ -25,6 +25,8 @@ package struct QueueSnapshot: Sendable, Equatable {
   package let workers: [Worker]
   /// How many shards the queue has, where this is the first.
   package var shards = ShardNumbers.unsharded
+  /// How many messages may be claimed in a time; nil for no limit.
+  package var limit: QueueLimit?
 
   /// Messages in the hands of workers, dead ones among them.
   package var claimed: Int { workers.reduce(0) { $0 + $1.claimed } }
@@ -36,11 +38,12 @@ extension MessageQueue {
       .inspect,
       keys: [
         keys.list, keys.later, keys.dead, keys.workers, keys.paused, keys.stats, keys.health, keys.served, keys.spread,
+        keys.limit,
       ]
     )
     call.append(keys.claimedPrefix)
     call.append(Self.mostBytesPerCall)
-    let fields = try await connection.call(call).elements(10, of: .inspect)
+    let fields = try await connection.call(call).elements(11, of: .inspect)
     let now = fields[0].integer ?? 0
 
     var counters: [String: Int] = [:]
@@ -73,7 +76,8 @@ extension MessageQueue {
       oldest: oldest.isEmpty ? nil : Element(oldest),
       counters: counters,
       workers: workers,
-      shards: ShardNumbers(served: fields[8].string, spread: fields[9].string)
+      shards: ShardNumbers(served: fields[8].string, spread: fields[9].string),
+      limit: fields[10].string.flatMap(QueueLimit.init(text:))
     )
   }
 

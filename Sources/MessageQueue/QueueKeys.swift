@@ -15,6 +15,10 @@ package struct QueueKeys: Sendable {
   package let stats: String
   /// String: there while the queue is paused.
   package let paused: String
+  /// String: how many messages may be claimed in a time, and how many of these are left, see ``QueueLimit``; absent for no limit.
+  package let limit: String
+  /// List, there for a moment when the limit is changed: the bell of workers that rest because of it.
+  package let rest: String
   /// Sorted set: lives of workers, by the end of their leases in Unix ms; 0 for a fenced one.
   package let workers: String
   /// Hash: life -> the number of its next claim.
@@ -38,6 +42,7 @@ package struct QueueKeys: Sendable {
   /// What the claimed hash of a life begins with.
   package let claimedPrefix: String
   private let seenPrefix: String
+  private let donePrefix: String
 
   package init(_ queue: QueueName) {
     let tag = "{\(queue)}"
@@ -47,6 +52,8 @@ package struct QueueKeys: Sendable {
     dead = "\(tag):dead"
     stats = "\(tag):stats"
     paused = "\(tag):paused"
+    limit = "\(tag):limit"
+    rest = "\(tag):rest"
     workers = "\(tag):workers"
     turns = "\(tag):turns"
     health = "\(tag):health"
@@ -57,11 +64,15 @@ package struct QueueKeys: Sendable {
     absent = "\(tag):absent"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
+    donePrefix = "\(tag):done:"
   }
 
   /// Hash: claim id -> element, for one life of a worker.
   package func claimed(_ life: WorkerLife) -> String { claimedPrefix + life.id }
 
-  /// String with an expiry: an id that a caller gave to a message.
+  /// String with an expiry: an id that a caller gave to a message. It holds how long it was to be remembered, ms.
   package func seen(_ id: String) -> String { seenPrefix + id }
+
+  /// String with an expiry: what became of a message that is not in the queue any more, see ``MessageEnd``.
+  package func done(_ id: String) -> String { donePrefix + id }
 }

@@ -68,6 +68,7 @@ package struct Resharding: Sendable {
   package func run() async throws -> Outcome {
     try await checkName()
     var numbers = try await queue.first.shardNumbers()
+    let limit = try await queue.limit()
     if wanted < numbers.all { try await checkDeadLetters(numbers, isUnchanged: true) }
     var (late, strays): ([String], [QueueName]) = ([], [])
     if wanted > numbers.served { numbers = try await serve(numbers) }
@@ -77,10 +78,15 @@ package struct Resharding: Sendable {
       numbers = try await change(numbers, to: ShardNumbers(served: max(numbers.served, wanted), spread: spread))
     }
     try await tellShards(numbers)
+    if let limit { try await queue.setLimit(limit) }
     if wanted < numbers.served {
       let all = numbers.all
       try await emptied(numbers)
       numbers = try await change(numbers, to: ShardNumbers(served: wanted, spread: numbers.spread))
+      if let limit {
+        try await queue.setLimit(limit)
+        for shard in wanted..<all { try await queue.shard(shard).setLimit(nil) }
+      }
       for shard in wanted..<all where try await !queue.shard(shard).inspect().isEmpty {
         strays.append(queue.name.shard(shard))
       }
@@ -113,7 +119,10 @@ package struct Resharding: Sendable {
     let spread = numbers.spread.changed(to: numbers.spread.shards)
     let served = try await change(numbers, to: ShardNumbers(served: wanted, spread: spread))
     let isPaused = try await queue.first.inspect().paused
+    let limit = try await queue.limit().map { QueueLimit($0, parts: wanted) }
     for shard in new {
+      // Before anything is pushed there.
+      if let limit { try await queue.shard(shard).setLimit(limit) }
       _ = try await queue.shard(shard).raise(spread)
       if isPaused { try await queue.shard(shard).pause() }
     }

@@ -6,8 +6,13 @@ package struct Settlement: Sendable, Equatable {
   package indirect enum Verb: Sendable, Equatable {
     case sent
     case expired
+    /// Sent or expired, and kept to be asked for, for so long.
+    case ended(MessageEnd, id: String, keptFor: Duration)
     /// Back to the queue when the delay is over.
     case retry(Envelope, after: Duration)
+    /// Back to the queue at this time, Unix ms by Redis' clock, as if it had not been claimed. Those of one time come back in the
+    /// order of their envelopes' bytes, which begin with when they were first claimed, where that is noted.
+    case later(Envelope, at: Int64)
     /// To the dead letters; the envelope names the reason.
     case dead(Envelope)
     /// Back to the right end of the list, next in line, without a failure or a crash more than it had.
@@ -18,7 +23,9 @@ package struct Settlement: Sendable, Equatable {
       switch self {
       case .sent: "sent"
       case .expired: "expired"
+      case .ended(let end, _, _): end.outcome.rawValue
       case .retry: "retry"
+      case .later: "later"
       case .dead: "dead"
       case .back: "back"
       }
@@ -27,8 +34,9 @@ package struct Settlement: Sendable, Equatable {
     /// How many bytes of payload it moves from one key to another.
     package var movedBytes: Int {
       switch self {
-      case .sent, .expired: 0
-      case .retry(let envelope, _), .dead(let envelope), .back(let envelope): envelope.payloadSize
+      case .sent, .expired, .ended: 0
+      case .retry(let envelope, _), .later(let envelope, _), .dead(let envelope), .back(let envelope):
+        envelope.payloadSize
       }
     }
   }
@@ -100,13 +108,16 @@ extension MessageQueue {
   }
 
   private func settleCall(_ settlements: [Settlement], of holder: ClaimHolder) -> ScriptCall {
-    var call = ScriptCall(
-      .settle,
-      keys: [
-        keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.workers, keys.claimed(holder.life),
-        keys.absent,
-      ]
-    )
+    // Newest first: of those that go back, the oldest ends up next in line.
+    let others = settlements.filter { if case .sent = $0.verb { false } else { true } }
+      .sorted { $0.claimID > $1.claimID }
+    var keys = [
+      keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.workers, keys.claimed(holder.life),
+    ]
+    var recordKey = keys.count
+    for other in others { if case .ended(_, let id, _) = other.verb { keys.append(self.keys.done(id)) } }
+    keys.append(self.keys.absent)
+    var call = ScriptCall(.settle, keys: keys)
     call.append(holder.life.id)
     switch holder {
     case .own: call.append("owner")
@@ -114,16 +125,18 @@ extension MessageQueue {
     case .fenced: call.append("fenced")
     }
 
-    let others = settlements.filter { if case .sent = $0.verb { false } else { true } }
     call.append(settlements.count - others.count)
     for settlement in settlements { if case .sent = settlement.verb { call.append(settlement.claimID) } }
-    // Newest first: of those that go back, the oldest ends up next in line.
-    for settlement in others.sorted(by: { $0.claimID > $1.claimID }) {
+    for settlement in others {
       switch settlement.verb {
       case .sent: continue
-      case .expired: append(settlement, .zero, nil, to: &call)
-      case .retry(let envelope, let delay): append(settlement, delay, envelope, to: &call)
-      case .dead(let envelope), .back(let envelope): append(settlement, .zero, envelope, to: &call)
+      case .expired: append(settlement, 0, [], 0, to: &call)
+      case .ended(let end, _, let time):
+        recordKey += 1
+        append(settlement, time.milliseconds, Array(end.text.utf8), recordKey, to: &call)
+      case .retry(let envelope, let delay): append(settlement, delay.milliseconds, envelope, to: &call)
+      case .later(let envelope, let time): append(settlement, time, envelope, to: &call)
+      case .dead(let envelope), .back(let envelope): append(settlement, 0, envelope, to: &call)
       }
     }
     return call
@@ -131,15 +144,25 @@ extension MessageQueue {
 
   private func append(
     _ settlement: Settlement,
-    _ delay: Duration,
-    _ envelope: Envelope?,
+    _ time: Int64,
+    _ envelope: Envelope,
+    to call: inout ScriptCall
+  ) {
+    append(settlement, time, envelope.header, envelope.payloadSize, to: &call)
+  }
+
+  private func append(
+    _ settlement: Settlement,
+    _ time: Int64,
+    _ line: [UInt8],
+    _ number: Int,
     to call: inout ScriptCall
   ) {
     call.append(settlement.verb.name)
     call.append(settlement.claimID)
-    call.append(delay.milliseconds)
-    call.append(envelope?.header ?? [])
-    call.append(envelope?.payloadSize ?? 0)
+    call.append(time)
+    call.append(line)
+    call.append(number)
   }
 
   private func settleAnswer(_ reply: RedisReply) throws(RedisError) -> Int? {

@@ -60,7 +60,7 @@ package final class ShardedQueue: Sendable {
   }
 
   /// One whose server is gone must not keep the others from what is to be done.
-  private func onEachShard(
+  func onEachShard(
     _ body: @escaping @Sendable (MessageQueue) async throws(RedisError) -> Void
   ) async throws(RedisError) {
     for result in await each(of: 0..<(try await count()), body) { try result.get() }

@@ -72,7 +72,7 @@ extension MessageQueue {
     try await connection.send(pipeline, blocking: timeout)
   }
 
-  private static func seconds(_ timeout: Duration) -> String {
+  static func seconds(_ timeout: Duration) -> String {
     let milliseconds = max(1, timeout.milliseconds)
     return "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())"
   }

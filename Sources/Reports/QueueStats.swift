@@ -20,6 +20,8 @@ package struct QueueStats: Sendable, Encodable {
   package let claimed: Int
   package let dead: Int
   package let paused: Bool
+  /// How many messages may be sent in a time, as `100/s`; nil for no limit.
+  package let limit: String?
   /// The age of the message that is next in line; nil where nothing waits, or where its producer did not say when.
   package let oldestSeconds: Double?
   package let pushed: Int
@@ -80,6 +82,7 @@ package struct QueueStats: Sendable, Encodable {
     claimed = sum(\.claimed)
     dead = sum(\.dead)
     paused = snapshots.allSatisfy(\.paused)
+    limit = snapshots.compactMap(\.limit).first?.rate.notation
     oldestSeconds = snapshots.compactMap(Self.oldestSeconds).max()
     func counter(_ name: String) -> Int { sum { $0.counters[name] ?? 0 } }
     pushed = counter("pushed")
@@ -125,11 +128,11 @@ package struct QueueStats: Sendable, Encodable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case queue, waiting, scheduled, claimed, dead, paused, oldestSeconds
+    case queue, waiting, scheduled, claimed, dead, paused, limit, oldestSeconds
     case pushed, sent, retried, expired, recovered, deadTotal, returned, lost, revived, deadRemoved, workers, shards
   }
 
-  /// `oldest_seconds` is always there, null where it is not known: a script should not have to ask for the key.
+  /// `oldest_seconds` and `limit` are always there, null where there is none: a script should not have to ask for the key.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(queue, forKey: .queue)
@@ -138,6 +141,7 @@ package struct QueueStats: Sendable, Encodable {
     try container.encode(claimed, forKey: .claimed)
     try container.encode(dead, forKey: .dead)
     try container.encode(paused, forKey: .paused)
+    try container.encode(limit, forKey: .limit)
     try container.encode(oldestSeconds, forKey: .oldestSeconds)
     try container.encode(pushed, forKey: .pushed)
     try container.encode(sent, forKey: .sent)

@@ -136,7 +136,9 @@ enum ForeignPayload {
 
   // MARK: Other members than ours
 
-  private static let ours: Set<String> = ["to", "text", "from", "id", "expires_at", "queued_at", "user_id"]
+  private static let ours: Set<String> = [
+    "to", "text", "template", "template_params", "sign", "from", "id", "expires_at", "queued_at", "user_id",
+  ]
 
   private static let jobs: [(members: Set<String>, of: String)] = [
     (["body", "headers", "properties"], "Celery"),

@@ -40,6 +40,7 @@ extension MessageError.Code {
   package static let emptyText = Self(rawValue: "empty_text")
   package static let invalidText = Self(rawValue: "invalid_text")
   package static let textTooLong = Self(rawValue: "text_too_long")
+  package static let invalidTemplate = Self(rawValue: "invalid_template")
   package static let invalidID = Self(rawValue: "invalid_id")
   package static let invalidTime = Self(rawValue: "invalid_time")
 }
@@ -53,7 +54,7 @@ extension MessageError {
       case .invalidUTF8: (.invalidUTF8, "")
       case .invalidJSON: (.invalidJSON, "")
       case .invalidPHP: (.invalidPHP, "")
-      case .empty: (.invalidJSON, ": write one JSON object with 'to' and 'text'")
+      case .empty: (.invalidJSON, ": write one JSON object with 'to' and 'text' or 'template'")
       case .notAnObject: (.notAnObject, ": write one JSON object, {\"to\":\"+8613800138000\",\"text\":\"...\"}")
       case .wrongType: (.wrongType, "")
       case .duplicateMember: (.duplicateField, "")

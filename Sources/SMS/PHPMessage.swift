@@ -119,13 +119,12 @@ extension TextMessage {
     try Self.check(id: assignedID.utf8Span)
     self.init(
       to: number,
-      text: message.content,
+      content: .text(message.content, try Self.segmentation(checking: message.content.utf8Span)),
       from: nil,
       id: assignedID,
       expiresAt: nil,
       queuedAt: nil,
       userID: message.userID,
-      segmentation: try Self.segmentation(checking: message.content.utf8Span),
       extras: MessageExtras(php: payload)
     )
   }

@@ -8,7 +8,8 @@ package struct PreparedMessage: Sendable {
   /// The id, if the producer chose it; nil for a generated one.
   package let callerID: String?
   package var to: PhoneNumber { checked.to }
-  package var segmentation: Segmentation { checked.segmentation }
+  /// Nil for a template.
+  package var segmentation: Segmentation? { checked.segmentation }
   private let checked: CheckedFields
   private let ownID: ID
 
@@ -81,7 +82,7 @@ package struct PreparedMessage: Sendable {
   package init(payload: [UInt8], defaults: borrowing Defaults) throws(MessageError) {
     let fields = try MessageFields(payload: payload)
     checked = try CheckedFields(fields, defaultCountryCode: defaults.countryCode)
-    try checked.segmentation.check(atMost: defaults.maxSegments)
+    try checked.segmentation?.check(atMost: defaults.maxSegments)
     callerID = fields.value(of: fields.id)
 
     var edit = PayloadEdit(of: payload)
@@ -113,14 +114,22 @@ package struct PreparedMessage: Sendable {
     self.payload = complete
   }
 
-  /// Makes a payload of texts, with the members in the order given.
-  package static func payload(_ members: [(key: String, value: String)]) -> [UInt8] {
+  /// Makes a payload of texts, with the members in the order given, and a template's parameters behind them.
+  package static func payload(
+    _ members: [(key: String, value: String)],
+    parameters: TemplateParameters? = nil
+  ) -> [UInt8] {
     var bytes = [UInt8(ascii: "{")]
     for (key, value) in members {
       if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
       JSONText.append(key, to: &bytes)
       bytes.append(UInt8(ascii: ":"))
       JSONText.append(value, to: &bytes)
+    }
+    if let parameters {
+      if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+      JSONText.append(name: "template_params", to: &bytes)
+      bytes += parameters.json
     }
     return bytes + [UInt8(ascii: "}")]
   }

@@ -11,8 +11,8 @@ extension TextMessage {
   /// ``PHPMessage``.
   ///
   /// Of JSON, only `to` and `text` are required, `null` stands for an absent field, and unknown fields are kept for the
-  /// gateway, see ``MessageExtras``. `to`, `from` and `id` may be integers, times as ``Timestamp`` reads them: what has one
-  /// meaning is taken.
+  /// gateway, see ``MessageExtras``. In the text's place may be `template`, with `template_params`, an object or a list. `to`,
+  /// `from`, `id` and `template` may be integers, times as ``Timestamp`` reads them: what has one meaning is taken.
   ///
   /// - Parameters:
   ///   - assignedID: the message's id when the payload names none.
@@ -53,14 +53,14 @@ extension TextMessage {
     if ownID == nil { try Self.check(id: assignedID.utf8Span) }
     self.init(
       to: checked.to,
-      // It has been checked, so it is there.
-      text: fields.value(of: fields.text)!,
+      // They have been checked, so the one or the other is there.
+      content: checked.segmentation.map { .text(fields.value(of: fields.text)!, $0) }
+        ?? .template(fields.value(of: fields.template)!),
       from: fields.value(of: fields.from),
       id: ownID ?? assignedID,
       expiresAt: checked.expiresAt,
       queuedAt: checked.queuedAt,
       userID: fields.userID,
-      segmentation: checked.segmentation,
       extras: fields.extras
     )
   }
@@ -72,7 +72,8 @@ struct CheckedFields {
   let to: PhoneNumber
   /// Whether it was written in E.164 form.
   let isE164: Bool
-  let segmentation: Segmentation
+  /// Nil where a template stands in the text's place.
+  let segmentation: Segmentation?
   /// Unix milliseconds.
   let expiresAt: Int64?
   /// Unix milliseconds.
@@ -88,7 +89,8 @@ struct CheckedFields {
     }
     guard let number else { throw fields.missing(fields.to) }
     (to, isE164) = number
-    guard fields.text.string != nil else { throw fields.missing(fields.text) }
+    let hasTemplate = try Self.hasTemplate(fields)
+    guard hasTemplate || fields.text.string != nil else { throw fields.missing(fields.text) }
     expiresAt = try fields.withUTF8(of: fields.expiresAt) { text throws(MessageError) in
       try Self.time(text, of: "expires_at")
     }
@@ -97,7 +99,30 @@ struct CheckedFields {
     }
     try fields.withUTF8(of: fields.from, SenderID.check)
     try fields.withUTF8(of: fields.id, TextMessage.check(id:))
-    segmentation = try fields.withUTF8(of: fields.text, TextMessage.segmentation(checking:))!
+    segmentation = hasTemplate ? nil : try fields.withUTF8(of: fields.text, TextMessage.segmentation(checking:))
+  }
+
+  /// Whether a template stands in the text's place. Some producers write every field that they have, so that an empty one of
+  /// the two counts as missing.
+  ///
+  /// - Throws: `invalid_template`.
+  private static func hasTemplate(_ fields: borrowing MessageFields) throws(MessageError) -> Bool {
+    guard let template = fields.template.string else { return false }
+    guard !template.isEmpty else {
+      if fields.text.string != nil { return false }
+      throw MessageError(.invalidTemplate, "'template' is empty: write the provider's name for it, or a 'text'")
+    }
+    guard fields.text.string?.isEmpty ?? true else {
+      throw MessageError(
+        .invalidTemplate,
+        "there are both 'text' and 'template': leave one out, as only one can be sent"
+      )
+    }
+    try fields.withUTF8(of: fields.template, TextMessage.check(template:))
+    if let first = fields.firstByte(of: fields.templateParams), !TemplateParameters.mayBegin(first) {
+      throw TemplateParameters.wrongType
+    }
+    return true
   }
 
   private static func time(_ text: UTF8Span, of field: StaticString) throws(MessageError) -> Int64 {
@@ -117,6 +142,8 @@ struct MessageFields: ~Copyable {
   private let payload: [UInt8]
   private(set) var to = MessageField("to")
   private(set) var text = MessageField("text")
+  private(set) var template = MessageField("template")
+  private(set) var templateParams = MessageField("template_params")
   private(set) var from = MessageField("from")
   private(set) var id = MessageField("id")
   private(set) var expiresAt = MessageField("expires_at")
@@ -153,6 +180,13 @@ struct MessageFields: ~Copyable {
         case "user_id":
           hasExtras = true
           userID = TextMessage.userID(try reader.stringOrNumber())
+        // The gateway is handed these two as they were written.
+        case "template":
+          hasExtras = true
+          try template.read(&reader, orNumber: .digits)
+        case "template_params":
+          hasExtras = true
+          try templateParams.skip(&reader)
         default:
           hasExtras = true
           try reader.skipValue()
@@ -164,10 +198,13 @@ struct MessageFields: ~Copyable {
   /// A field's value; nil where it is missing or null.
   func value(of field: MessageField) -> String? { field.string?.text(in: payload) }
 
+  /// The first byte of a field's value; nil where it is missing.
+  func firstByte(of field: MessageField) -> UInt8? { field.range.map { payload[$0.lowerBound] } }
+
   func missing(_ field: MessageField) -> MessageError {
     MessageError(
       .missingField,
-      "'\(field.name)' is \(field.range == nil ? "missing" : "null"): a message needs 'to' and 'text'"
+      "'\(field.name)' is \(field.range == nil ? "missing" : "null"): a message needs 'to' and 'text' or 'template'"
         + ForeignPayload.envelope(payload)
     )
   }
@@ -210,6 +247,14 @@ struct MessageField {
     } catch {
       throw error.code == .wrongType ? error.of(member: name) : error
     }
+    range = start..<reader.index
+  }
+
+  /// Notes only where the value stands.
+  mutating func skip(_ reader: inout JSONReader) throws(WireError) {
+    guard range == nil else { throw WireError(.duplicateMember, "is there twice: write it once").of(member: name) }
+    let start = reader.index
+    try reader.skipValue()
     range = start..<reader.index
   }
 }

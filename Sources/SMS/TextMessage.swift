@@ -1,8 +1,7 @@
 /// One text message, checked: whatever holds one may send it.
 package struct TextMessage: Sendable, Equatable {
   package let to: PhoneNumber
-  /// Never empty, without NUL, at most ``maximumSegments`` long.
-  package let text: String
+  package let content: Content
   /// A name or a number that ``SenderID`` has checked; nil leaves the sender to the gateway.
   package let from: String?
   /// Names the message in logs and to the gateway: 1 to ``maximumIDLength`` characters.
@@ -14,10 +13,23 @@ package struct TextMessage: Sendable, Equatable {
   /// Whose message it is, as its producer named it: 1 to ``maximumUserIDLength`` bytes without control characters. For books
   /// and logs, not for sending.
   package let userID: String?
-  /// What the text will be billed as, counted once.
-  package let segmentation: Segmentation
-  /// What else its producer says of it: for the gateway.
+  /// What else its producer says of it: for the gateway. A template's parameters and its signature are among them.
   package let extras: MessageExtras
+
+  /// What the recipient will read.
+  package enum Content: Sendable, Equatable {
+    /// Never empty, without NUL, at most ``maximumSegments`` long; with what it will be billed as, counted once.
+    case text(String, Segmentation)
+    /// The provider's name for a text that it has, and fills in. What that will be billed as, only the provider knows.
+    case template(String)
+  }
+
+  /// Nil where a template stands in its place.
+  package var text: String? { if case .text(let text, _) = content { text } else { nil } }
+  /// Nil where it is not known, as the text is the provider's.
+  package var segmentation: Segmentation? {
+    if case .text(_, let segmentation) = content { segmentation } else { nil }
+  }
 
   /// The header of a concatenated SMS numbers its parts in one octet (3GPP TS 23.040, 9.2.3.24.1).
   package static let maximumSegments = 255
@@ -25,6 +37,8 @@ package struct TextMessage: Sendable, Equatable {
   package static let maximumIDLength = 128
   /// Ours, in bytes: room for a UUID or a telephone number with something around it. Books have it in each row.
   package static let maximumUserIDLength = 64
+  /// Ours: providers' names for templates are numbers, or as `SMS_154950909`.
+  package static let maximumTemplateLength = 128
 
   /// - Throws: `empty_text`, `invalid_text`, `text_too_long`, `invalid_sender`, `invalid_id`.
   package init(
@@ -40,13 +54,12 @@ package struct TextMessage: Sendable, Equatable {
     try Self.check(id: id.utf8Span)
     self.init(
       to: to,
-      text: text,
+      content: .text(text, try Self.segmentation(checking: text.utf8Span)),
       from: from,
       id: id,
       expiresAt: expiresAt,
       queuedAt: queuedAt,
       userID: Self.userID(userID),
-      segmentation: try Self.segmentation(checking: text.utf8Span),
       extras: .none
     )
   }
@@ -54,23 +67,21 @@ package struct TextMessage: Sendable, Equatable {
   /// Of what has been checked.
   init(
     to: PhoneNumber,
-    text: String,
+    content: Content,
     from: String?,
     id: String,
     expiresAt: Int64?,
     queuedAt: Int64?,
     userID: String?,
-    segmentation: Segmentation,
     extras: MessageExtras
   ) {
     self.to = to
-    self.text = text
+    self.content = content
     self.from = from
     self.id = id
     self.expiresAt = expiresAt
     self.queuedAt = queuedAt
     self.userID = userID
-    self.segmentation = segmentation
     self.extras = extras
   }
 
@@ -109,6 +120,22 @@ package struct TextMessage: Sendable, Equatable {
     }
   }
 
+  /// - Throws: `invalid_template`.
+  static func check(template: UTF8Span) throws(MessageError) {
+    if isPlain(template.span) { return }
+    let text = String(copying: template)
+    let length = text.unicodeScalars.count
+    guard length <= maximumTemplateLength else {
+      throw MessageError(
+        .invalidTemplate,
+        "'template' has \(length) characters: write the provider's name for it, of at most \(maximumTemplateLength)"
+      )
+    }
+    guard !text.unicodeScalars.contains(where: isControl) else {
+      throw MessageError(.invalidTemplate, "'template' holds a control character: leave it out")
+    }
+  }
+
   /// A producer's name for a user, where books and logs can have it as it is; nil otherwise. It is never cut nor mended, which
   /// could make one user of two, and no message dies of it.
   static func userID(_ text: String?) -> String? {
@@ -117,10 +144,10 @@ package struct TextMessage: Sendable, Equatable {
     return text
   }
 
-  /// Whether the id is of printable ASCII and not too long: the usual case, in one look at its bytes.
-  private static func isPlain(_ id: Span<UInt8>) -> Bool {
-    guard (1...maximumIDLength).contains(id.count) else { return false }
-    for index in id.indices where !(0x20..<0x7F).contains(id[index]) { return false }
+  /// Whether a name is of printable ASCII and not too long: the usual case, in one look at its bytes.
+  private static func isPlain(_ name: Span<UInt8>) -> Bool {
+    guard (1...maximumIDLength).contains(name.count) else { return false }
+    for index in name.indices where !(0x20..<0x7F).contains(name[index]) { return false }
     return true
   }
 

@@ -10,6 +10,13 @@ package enum JSONString {
   /// What it says, where some of it is written as escapes.
   case unescaped([UInt8])
 
+  package var isEmpty: Bool {
+    switch self {
+    case .plain(let range, _): range.isEmpty
+    case .unescaped(let bytes): bytes.isEmpty
+    }
+  }
+
   /// What it says, as a string of its own.
   ///
   /// - Parameter json: the text that a ``JSONReader`` found it in.

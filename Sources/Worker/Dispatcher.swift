@@ -1,5 +1,12 @@
 import Logging
 import MessageQueue
+import Synchronization
+
+#if canImport(FoundationEssentials)
+  import FoundationEssentials
+#else
+  import Foundation
+#endif
 
 /// Hands claimed messages to the handler, many at a time, and turns what becomes of each into a settlement and a log line.
 final class Dispatcher: Sendable {
@@ -31,6 +38,8 @@ final class Dispatcher: Sendable {
   private let logger: Logger
   /// How much the gateway bears.
   let watch: GatewayWatch
+  /// What messages were last put off to, Unix ms.
+  private let putOffUntil = Atomic<Int64>(0)
   private let lanes: Lanes<(message: ClaimedMessage, claims: Claims, dispatcher: Dispatcher)>
 
   /// - Parameter runsLow: called when more messages are wanted, and outcomes may be settled again.
@@ -73,8 +82,11 @@ final class Dispatcher: Sendable {
     let verdict = isPlain ? GatewayWatch.Verdict() : watch.note(handled, begun: claims.claimedAt)
     let ruling = isPlain ? .sent : ruling(handled?.outcome, of: message, verdict)
     if let handled, let line = ruling.line { log(line, of: message, handled) }
+    if !isPlain, case .putOff(let time, let reason) = handled?.outcome { notePutOff(time, reason) }
+    var verb = ruling.verb
+    if let lifetime = options.keep, let handled { keep(&verb, of: message, handled, for: lifetime) }
     let finished = Finished(
-      ruling.verb,
+      verb,
       of: message,
       lifeNumber: claims.lifeNumber,
       messageID: handled?.id ?? message.assignedID,
@@ -84,6 +96,29 @@ final class Dispatcher: Sendable {
     if verdict.holdsBack { takeBack() }
     // In this order: either this sees that the lanes run low, or they do so later and the loop is woken then.
     if verdict.holdsBack || isNews && !hasPlenty { claims.inbox.wake() }
+  }
+
+  /// Has a record written of what is sent or expired. Only for workers that keep such: it takes what the others do not pay.
+  private func keep(
+    _ verb: inout Settlement.Verb,
+    of message: ClaimedMessage,
+    _ handled: HandledMessage,
+    for lifetime: Duration
+  ) {
+    let outcome: MessageEnd.Outcome
+    switch verb {
+    case .sent: outcome = .sent
+    case .expired: outcome = .expired
+    default: return
+    }
+    let receipt = handled.receipt
+    let end = MessageEnd(
+      outcome,
+      attempts: message.attempt,
+      parts: receipt.parts,
+      providerID: receipt.providerID
+    )
+    verb = .ended(end, id: handled.id, keptFor: lifetime)
   }
 
   /// Has what was not begun go back as it was: other workers may have more luck with their gateways.
@@ -114,6 +149,13 @@ final class Dispatcher: Sendable {
       jitter: .random(in: 0..<1),
       options: options
     )
+  }
+
+  /// Says that messages are put off, once for each time that they are put off to.
+  private func notePutOff(_ time: Int64, _ reason: String) {
+    guard putOffUntil.exchange(time, ordering: .relaxed) != time else { return }
+    let until = Date(timeIntervalSince1970: Double(time) / 1000).formatted(.iso8601)
+    logger.notice("put-off", metadata: ["until": "\(until)", "reason": "\(reason)"])
   }
 
   private func log(_ line: Ruling.Line, of message: ClaimedMessage, _ handled: HandledMessage) {

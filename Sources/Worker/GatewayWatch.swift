@@ -142,7 +142,7 @@ package final class GatewayWatch: Sendable {
       return Verdict()
     case .throttled(let reason, let after): return throttled(handled?.id ?? "", reason, after, begun)
     case .retry(let reason, _), .unknown(let reason): return failed(handled?.id ?? "", reason, begun)
-    case .expired, .invalid, .notStarted, .unfinished, nil:
+    case .expired, .invalid, .putOff, .notStarted, .unfinished, nil:
       if isAttentive {
         state.withLock { $0.health.wasNotTried(begun: begun, now: .now) }
       }

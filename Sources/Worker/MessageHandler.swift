@@ -48,6 +48,21 @@ package struct HandledMessage: Sendable {
     self.id = id
     self.appendFields = appendFields
   }
+
+  /// What a record of it says. Read from the fields of its line, because all that a handled message carries along costs each one.
+  var receipt: (parts: Int?, providerID: String?) {
+    var fields = LogFields()
+    appendFields(&fields)
+    var receipt: (parts: Int?, providerID: String?) = (nil, nil)
+    for field in fields.list {
+      switch (field.name, field.value) {
+      case ("segments", .number(let parts)): receipt.parts = parts
+      case ("provider_id", .text(let id)): receipt.providerID = id
+      default: break
+      }
+    }
+    return receipt
+  }
 }
 
 /// Indirect for the reason that ``Settlement/Verb`` is.
@@ -66,6 +81,9 @@ package indirect enum Outcome: Sendable, Equatable {
   case refused(reason: String)
   /// It is no message that any gateway could be asked to take: goes to the dead letters with the reason.
   case invalid(reason: String)
+  /// Not to be tried before this time, Unix ms by Redis' clock, for a reason that is none of the message's. It keeps its order
+  /// among others that wait for the same, where ``WorkerOptions/notesClaimTime`` is on.
+  case putOff(until: Int64, reason: String)
   /// Nothing was done with it, and it goes back as it was.
   case notStarted
   /// Cut short by cancellation, and whether it was sent is not known.

@@ -254,6 +254,9 @@ actor QueueLoop {
 
   private static func wait(_ wait: QueueState.Wait, on bell: MessageQueue) async -> QueueState.WaitEnd {
     do throws(RedisError) {
+      if wait.isAtLimit {
+        return try await bell.waitForLimit(atMost: wait.timeout) ? .rang : .limitHolds
+      }
       if let claim = wait.claim {
         let (refusal, claimed) = try await bell.wait(atMost: wait.timeout, claiming: claim)
         return .claimed(claimed, refusal: refusal)

@@ -153,6 +153,8 @@ extension QueueState {
     package var timeout: Duration
     /// The claim that stands behind it.
     package var claim: ClaimRequest?
+    /// It is for a change of the queue's limit, and not for messages: ``MessageQueue/waitForLimit(atMost:)``.
+    package var isAtLimit = false
     /// On a thread of its own, while the loop goes on.
     package var isBeside: Bool
     /// When its answer is late.
@@ -163,6 +165,8 @@ extension QueueState {
   package enum WaitEnd: Sendable {
     /// It rang, or the time was over; there was no claim behind it.
     case rang
+    /// The time was over, and the queue's limit was not changed.
+    case limitHolds
     /// What the claim brought, and what Redis said to the wait, if that was an error.
     case claimed(ClaimAnswer?, refusal: RedisError?)
     /// It failed: whether the claim was carried out is not known.

@@ -12,6 +12,8 @@ extension QueueState {
     var mayHaveMessages = true
     /// As of the last claim a suspect is next in line, and the worker's hands were not empty.
     fileprivate(set) var isBlocked = false
+    /// Until when the queue's limit lets nothing be claimed, as of the last claim.
+    fileprivate(set) var limitedUntil: Instant?
     /// A turn that is not answered yet, or whose answer was lost: to be repeated before any other.
     var unanswered: Turn?
     /// Messages that have come and are neither started nor given back.
@@ -36,6 +38,11 @@ extension QueueState {
     mutating func skip(past claims: [ClaimedMessage]) {
       for claim in claims { nextNumber = max(nextNumber, claim.claimNumber + 1) }
     }
+
+    /// The queue's limit was changed.
+    mutating func limitChanged() { limitedUntil = nil }
+
+    func isLimited(_ now: Instant) -> Bool { limitedUntil.map { now < $0 } ?? false }
 
     /// The life is over.
     ///
@@ -62,6 +69,8 @@ extension QueueState {
     guard hands.stop.phase == .running, !hands.isRetired(queue), !hasClaimBehindBell else { return 0 }
     // A suspect is next, and is only claimed by an empty hand.
     if claims.isBlocked && !hands.isEmpty(besides: queue, now: conditions.now) { return 0 }
+    // But with a turn that is taken anyway, it is asked whether the limit still holds.
+    if claims.isLimited(conditions.now) && !mustShowHealth(conditions.now) { return 0 }
     // While outcomes are refused, there must not be more and more of them.
     if trouble.isOn && !claims.unsettled.isEmpty { return 0 }
     return min(hands.room(queue, now: conditions.now), conditions.gateway.most)
@@ -127,7 +136,8 @@ extension QueueState {
       suspectAfter: options.suspectAfter,
       isEmptyHanded: isEmptyHanded,
       maxPayload: options.maxPayload,
-      untriedFirst: conditions.gateway.isProbing
+      untriedFirst: conditions.gateway.isProbing,
+      notesTime: options.notesClaimTime
     )
   }
 
@@ -169,11 +179,13 @@ extension QueueState {
     noteForRing(claimed, took: count > 0)
     if request.limit > 0 {
       claims.isBlocked = claimed.isBlocked
-      if claimed.messages.count == request.limit || claimed.isBlocked || claimed.isCutShort {
+      claims.limitedUntil = claimed.limitedFor.map { now + $0 }
+      if claimed.messages.count == request.limit || claimed.isBlocked || claimed.isCutShort || claimed.limitedFor != nil
+      {
         claims.mayHaveMessages = true
       }
       let isThere = claimed.waiting > 0 || claimed.nextDue == .zero
-      if isThere && count == 0 && !claimed.paused && !claimed.isBlocked {
+      if isThere && count == 0 && !claimed.paused && !claimed.isBlocked && claimed.limitedFor == nil {
         // Nothing is claimed outside a lease: by Redis' clock, which may have jumped, this one is over.
         lease.doubt(now: now)
         claims.mayHaveMessages = true

@@ -14,6 +14,8 @@ extension QueueState {
     fileprivate(set) var current: Wait?
     /// After a wait that failed: no other before this.
     fileprivate(set) var notBefore: Instant?
+    /// After a refusal: not for a change of the limit before this.
+    fileprivate var atLimitNotBefore: Instant?
     /// Before its next wait this life is to see to it that plain pushes ring.
     fileprivate var mustAskForRing = false
     /// Messages were taken since it last did: what it asked for then is over.
@@ -33,6 +35,8 @@ extension QueueState {
     }
   }
 
+  /// A shorter rest ends by itself soon enough.
+  private static let shortestAtLimit = Duration.milliseconds(300)
   private static let pauseAfterError = Duration.milliseconds(250)
   /// How long a worker does without rings for plain pushes, which Redis has refused: the next time they may be granted.
   private static let pauseAfterRefusal = Duration.seconds(10)
@@ -42,8 +46,24 @@ extension QueueState {
 
   /// Waits beside the loop, while that has more to do.
   mutating func waitBeside(_ conditions: Conditions, _ hands: Hands) -> Action? {
+    if let wait = waitAtLimit(conditions, hands) { return wait }
     guard mayWait(conditions, hands), !mayBlock(hands) else { return nil }
     return wait(conditions, hands, isBeside: true)
+  }
+
+  /// Waits for a change of the queue's limit, while that lets nothing be claimed. What is pushed meanwhile wakes nobody.
+  private mutating func waitAtLimit(_ conditions: Conditions, _ hands: Hands) -> Action? {
+    let now = conditions.now
+    guard hands.stop.phase == .running, !hands.isRetired(queue), lease.isRegistered, waiting.current == nil,
+      claims.unanswered == nil, waiting.atLimitNotBefore.map({ now >= $0 }) ?? true,
+      let until = claims.limitedUntil, until - now > Self.shortestAtLimit
+    else { return nil }
+    // The loop's own timer is exact, and Redis up to 100 ms late.
+    let left = until - now - Self.shortestAtLimit / 2
+    let timeout = max(.milliseconds(1), min(left, (lease.renewAt ?? now) - now))
+    let wait = Wait(timeout: timeout, isAtLimit: true, isBeside: true, lateAt: now + timeout + Hands.patience)
+    waiting.current = wait
+    return .wait(wait)
   }
 
   /// Has the loop itself wait in Redis where it has nothing to do, or to try again, before that is over: no other thread has to
@@ -115,10 +135,14 @@ extension QueueState {
     // What an older life has claimed was never started, and is another worker's now.
     let claim = wait.claim.flatMap { $0.life == lease.life ? $0 : nil }
     switch end {
-    case .rang: claims.mayHaveMessages = true
+    case .rang:
+      claims.mayHaveMessages = true
+      if wait.isAtLimit { claims.limitChanged() }
+    case .limitHolds: break
     case .claimed(let answer, let refusal):
       if let claim { claimed(answer, by: claim, .whileRunning, now: now) }
       if refusal != nil { failedToWait(wait, now: now) }
+    case .failed where wait.isAtLimit: waiting.atLimitNotBefore = now + Self.pauseAfterRefusal
     case .failed:
       if let claim { claims.unanswered = Turn(settling: [], request: claim, isRepeat: true) }
       failedToWait(wait, now: now)

@@ -64,7 +64,7 @@ package struct QueueState: Sendable {
     }
     let action = decide(conditions, &hands)
     trouble.lateAt = action.patience.map { conditions.now + $0 + Hands.patience }
-    hands.update(queue, standing(isTold: action.isRest), now: conditions.now)
+    hands.update(queue, standing(isTold: action.isRest, conditions.now), now: conditions.now)
     return action
   }
 
@@ -126,7 +126,7 @@ package struct QueueState: Sendable {
       if lease.isRegistered { moments += [lease.renewAt, claims.lastTurn.map { $0 + options.lease / 3 }] }
       if dropping.mayHaveSurplus { moments.append(dropping.notBefore) }
       if waiting.current == nil { moments += [waiting.notBefore, claims.nextDue] }
-      moments += [conditions.gateway.next, hands.lookAgain(queue, now: now)]
+      moments += [claims.limitedUntil, conditions.gateway.next, hands.lookAgain(queue, now: now)]
     }
     // What is over already needs nothing now, or waits for what wakes the loop by itself.
     return .rest(until: moments.compactMap(\.self).filter { $0 > now }.min().map { max($0, now + Self.shortestRest) })
@@ -186,21 +186,21 @@ package struct QueueState: Sendable {
     }
     if case .finished = event { return }
     trouble.lateAt = nil
-    hands.update(queue, standing(isTold: false), now: now)
+    hands.update(queue, standing(isTold: false, now), now: now)
   }
 
   /// A failure ends the round: what comes after what failed has to wait for it.
   mutating func endRound() { step = .lease }
 
   /// Where this queue stands, for the worker's others.
-  private func standing(isTold: Bool) -> Hands.Standing {
+  private func standing(isTold: Bool, _ now: Instant) -> Hands.Standing {
     var standing = Hands.Standing()
     standing.lateAt = trouble.lateAt ?? waiting.current?.lateAt
     if let call = trouble.lateAt, let wait = waiting.current?.lateAt { standing.lateAt = min(call, wait) }
     standing.isTold = isTold
     // A queue that refuses its claims must not hold up the others.
     if trouble.isOn { return standing }
-    standing.isWanting = lease.isRegistered && claims.mayHaveMessages && isSettledUp
+    standing.isWanting = lease.isRegistered && claims.mayHaveMessages && isSettledUp && !claims.isLimited(now)
     standing.isBlocked = claims.isBlocked
     standing.isBehindBell = waiting.current?.claim != nil
     if let request = waiting.current?.claim ?? claims.unanswered?.request, request.life == lease.life {

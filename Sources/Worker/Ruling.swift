@@ -51,6 +51,10 @@ package struct Ruling: Sendable, Equatable {
     case .refused(let reason), .invalid(let reason):
       self.init(bury: message, reason, failures: 0)
 
+    case .putOff(let time, _):
+      // No line for each: there may be a million of them.
+      self.init(.later(message.element(), at: time), nil)
+
     case .notStarted, nil:
       self.init(.back(message.element()), nil)
       isCutShort = isCancelled

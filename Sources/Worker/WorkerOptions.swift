@@ -35,6 +35,11 @@ package struct WorkerOptions: Sendable {
   package var onUnknown = MayBeSent.resend
   /// How many replicas Redis should have online: a worker that finds fewer warns of it.
   package var replicas = 0
+  /// Whether each message is to keep the time of its first claim. What it is put off to keeps its order by it, and it may expire
+  /// by it.
+  package var notesClaimTime = false
+  /// How long to keep what became of a message that is not in the queue any more; nil for not at all.
+  package var keep: Duration?
   package var deadLetters = DeadLetterBounds(count: 100_000, age: .seconds(30 * 86400))
 
   package init(name: String) { self.name = name }

@@ -18,7 +18,7 @@ import time
 
 from tools import Bench, Redis, median
 
-ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash", "tls", "peers"]
+ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash", "tls", "limit", "peers"]
 
 
 def machine():

@@ -45,6 +45,28 @@ struct BulkPushTests {
     #expect((messages[1]["id"] as? String)?.isEmpty == false)
   }
 
+  @Test("A file's columns may name a template, whose parameters are JSON, in the text's place")
+  func templates() async throws {
+    let bench = try await Bench()
+    let csv = [
+      "to,template,template_params,text", #"+8613800138000,SMS_1,"{""code"":""1""}","#, "+8613800138000,1110,[1],",
+      "+8613800138000,,,hi", #"+8613800138000,SMS_1,"{},""to"":""+1""","#, "+8613800138000,SMS_1,,hi",
+    ]
+    let result = try await bench.smsq("push", "--file", "-", "--format", "csv", input: csv.joined(separator: "\n"))
+    #expect(result.code == 65)
+    #expect(result.note.contains("line 5: 'template_params' is neither an object nor a list"), "\(result)")
+    #expect(result.note.contains("line 6: there are both 'text' and 'template'"), "\(result)")
+    let messages = try await bench.waiting().map { try $0.json }
+    #expect(messages.map { $0["template"] as? String } == ["SMS_1", "1110", nil])
+    #expect(messages[0]["template_params"] as? [String: String] == ["code": "1"])
+    #expect(messages[1]["template_params"] as? [Int] == [1])
+
+    let alone = try await bench.smsq("push", "--file", "-", input: "to,template\n+8613800138000,SMS_1\n")
+    #expect(alone.code == 0, "\(alone)")
+    let neither = try await bench.smsq("push", "--file", "-", input: "to,sign\n+8613800138000,x\n")
+    #expect(neither.code == 65 && neither.note.contains("no column 'text'"), "\(neither)")
+  }
+
   @Test("Standard input can be either, and its first line tells which")
   func standardInput() async throws {
     let bench = try await Bench()

@@ -8,12 +8,13 @@ struct HelpTests {
 
   static let options: [String: [String]] = [
     "push": [
-      "redis", "queue", "to", "text", "from", "id", "in", "at", "expires-in", "file", "format", "strict", "max-queue",
+      "redis", "queue", "to", "text", "template", "template-param", "sign", "from", "id", "in", "at", "expires-in",
+      "file", "format", "strict", "max-queue",
       "id-lifetime", "default-country-code", "max-segments", "max-payload", "json",
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "payload",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "keep", "replicas", "send-window", "payload", "metrics",
       "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency", "sim-fail",
@@ -22,7 +23,8 @@ struct HelpTests {
       "sim-drop", "sim-rate", "sim-seed", "on-unknown", "outbox", "database", "log-format", "log-level", "show-numbers",
     ],
     "send": [
-      "to", "text", "from", "id", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
+      "to", "text", "template", "template-param", "sign", "from", "id", "default-country-code", "max-segments",
+      "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency",
       "sim-fail",
@@ -31,6 +33,7 @@ struct HelpTests {
     "count": ["text", "to", "default-country-code", "max-segments", "json"],
     "stats": ["redis", "queue", "json"],
     "peek": ["redis", "queue", "default-country-code", "number", "json", "show-numbers"],
+    "status": ["redis", "queue", "json"],
     "doctor": [
       "redis", "queue", "supervisor-config", "drain", "replicas", "worker", "within", "json",
     ],
@@ -61,6 +64,7 @@ struct HelpTests {
     "dead retry": ["redis", "queue", "reason", "older-than", "newer-than", "all", "limit", "yes", "json"],
     "dead remove": ["redis", "queue", "reason", "older-than", "newer-than", "all", "limit", "yes", "json"],
     "pause": ["redis", "queue"],
+    "limit": ["redis", "queue", "json"],
     "resume": ["redis", "queue"],
     "shards": ["redis", "queue", "wait", "json"],
   ]

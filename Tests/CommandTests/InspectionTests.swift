@@ -11,7 +11,8 @@ struct InspectionTests {
     let empty = try await bench.smsq("stats", "--json")
     #expect(empty.code == 0)
     let names: Set = [
-      "queue", "waiting", "scheduled", "claimed", "dead", "paused", "oldest_seconds", "pushed", "sent", "retried",
+      "queue", "waiting", "scheduled", "claimed", "dead", "paused", "limit", "oldest_seconds", "pushed", "sent",
+      "retried",
       "expired", "recovered", "returned", "dead_total", "dead_removed", "lost", "revived",
       "workers",
     ]

@@ -16,9 +16,11 @@ struct LeastRightsTests {
     (["push", "--in", "1h"] + Bench.message, "smsq-producer"),
     (["push", "--file", "messages.jsonl"], "smsq-producer"),
     (["stats"], "smsq-reader smsq-doctor"), (["peek"], "smsq-reader"),
+    (["status", "dead-1"], "smsq-reader"), (["status", "order-1"], "smsq-reader"),
     (["dead", "list"], "smsq-reader smsq-operator"), (["dead", "show", "dead-1"], "smsq-reader smsq-operator"),
     (["dead", "retry", "dead-1"], "smsq-operator"), (["dead", "remove", "dead-2"], "smsq-operator"),
     (["pause"], "smsq-operator"), (["resume"], "smsq-operator"),
+    (["limit", "100000/s"], "smsq-operator"), (["limit"], "smsq-operator smsq-reader smsq-doctor"),
     (["doctor"], "smsq-doctor"),
   ]
 

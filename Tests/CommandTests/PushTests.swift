@@ -54,6 +54,23 @@ struct PushTests {
     #expect(fields["waiting"] as? Int == 1)
   }
 
+  @Test("A template is queued in the text's place, and has no segments that could be told")
+  func template() async throws {
+    let bench = try await Bench()
+    let parameters = ["--template-param", "code=123456", "--template-param", "名=\"您\""]
+    let result = try await bench.smsq(
+      ["push", "--json", "--to", Bench.to, "--template", "SMS_1", "--sign", "阿里云"] + parameters
+    )
+    #expect(result.code == 0, "\(result)")
+    #expect(Set(try result.output.json.keys) == ["id", "queue", "status", "to", "waiting"])
+    let message = try await bench.waiting()[0].json
+    #expect(message["template"] as? String == "SMS_1")
+    #expect(message["sign"] as? String == "阿里云")
+    #expect(message["template_params"] as? [String: String] == ["code": "123456", "名": "\"您\""])
+    #expect(message["text"] == nil)
+    #expect(try await bench.smsq("peek").output.contains(" template=SMS_1 "))
+  }
+
   @Test("--in and --at put a message off", arguments: [["--in", "10m"], ["--at", "2100-01-01T00:00:00+08:00"]])
   func scheduled(option: [String]) async throws {
     let bench = try await Bench()

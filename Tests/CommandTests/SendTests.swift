@@ -27,6 +27,44 @@ struct SendTests {
     #expect(try refused.output.json["code"] as? String == "21614")
   }
 
+  @Test("A template goes in the text's place, with its parameters and its signature")
+  func template() async throws {
+    let arguments = ["--to", Bench.to, "--template", "SMS_1", "--template-param", "code=1=2", "--sign", "阿里云"]
+    let accepted = try await Smsq.run(["send", "--json"] + arguments)
+    #expect(accepted.code == 0, "\(accepted)")
+    #expect(try accepted.output.json["status"] as? String == "accepted")
+
+    let script = try TemporaryFile(Self.echo, extension: "py")
+    let program = "command:/usr/bin/env python3 -u \(script.path)"
+    let said = try await Smsq.run(["send", "--gateway", program] + arguments)
+    #expect(said.output == #"SMS_1 {"code": "1=2"} 阿里云 None"#, "\(said)")
+    let list = ["--to", Bench.to, "--template", "1110", "--template-param", "6", "--template-param", "5"]
+    #expect(try await Smsq.run(["send", "--gateway", program] + list).output == #"1110 ["6", "5"] None None"#)
+  }
+
+  private static let echo = """
+    import json, sys
+    for line in sys.stdin:
+        m = json.loads(line)
+        words = [m["template"], json.dumps(m["template_params"]), m.get("sign"), m.get("text")]
+        print(json.dumps(dict(ref=m["ref"], outcome="accepted", provider_id=" ".join(map(str, words)))))
+    """
+
+  @Test(
+    "A text and a template are one too many, and none is one too few",
+    arguments: [
+      ["--text", "hi", "--template", "SMS_1"], [], ["--template-param", "a=1", "--text", "hi"],
+      ["--template", "SMS_1", "--template-param", "a=1", "--template-param", "5"],
+    ]
+  )
+  func contents(arguments: [String]) async throws {
+    for command in ["send", "push"] {
+      let result = try await Smsq.run([command, "--to", Bench.to] + arguments)
+      #expect(result.code == 64)
+      #expect(result.note.contains("template"), "\(result)")
+    }
+  }
+
   @Test(
     "Magic numbers have their answers: 65 for never, 75 for later",
     arguments: [

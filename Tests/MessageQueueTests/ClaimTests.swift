@@ -199,6 +199,42 @@ struct ClaimTests {
     ),
   ]
 
+  @Test("The time of the first claim is noted, survives a crash and a repeat, and stays what it was")
+  func claimTime() async throws {
+    let test = TestQueue(on: try await .shared())
+    _ = try await test.queue.join(.own, lease: .seconds(60))
+    try await test.run("LPUSH sms first")
+    try await test.run(#"LPUSH sms {"to":1}"#)
+    let known = Element(
+      history: MessageHistory(id: "x", failures: 1, claimedAt: 1_800_000_000_000),
+      payload: bytes("m")
+    )
+    var push = RedisCommand("LPUSH", test.name.description)
+    push.append(known.sealed)
+    _ = try await test.redis.run(push)
+    func claim(notesTime: Bool = true) async throws -> ClaimAnswer {
+      let request = ClaimRequest(life: .own, firstNumber: 0, limit: 5, notesTime: notesTime)
+      return try #require(try await test.queue.turn(settling: [], claiming: request).claimed)
+    }
+    let claimed = try await claim()
+    // What begins as an envelope does is left as it is: it is one, nearly always.
+    #expect(claimed.messages.map(\.history.claimedAt) == [claimed.now, claimed.now, 1_800_000_000_000])
+    #expect(claimed.messages.map(\.payload) == [bytes("first"), bytes(#"{"to":1}"#), bytes("m")])
+    let repeated = try await claim(notesTime: false)
+    #expect(repeated.messages.map(\.history.claimedAt) == [claimed.now, claimed.now, 1_800_000_000_000])
+    #expect(repeated.messages.map(\.payload) == claimed.messages.map(\.payload))
+    #expect(repeated.messages.map(\.assignedID) == claimed.messages.map(\.assignedID))
+
+    let fenced = try #require(try await test.queue.fence(.own, isGone: true))
+    let found = fenced.claims.sorted { $0.claimID < $1.claimID }
+    #expect(found.map(\.history.claimedAt) == [claimed.now, claimed.now, 1_800_000_000_000])
+    let back = found.map { Settlement(claimID: $0.claimID, .back($0.element(crashes: 1))) }
+    #expect(try await test.queue.settle(back, of: .fenced(.own)) == 3)
+    let waiting = try await test.queue.peek(10)
+    #expect(waiting.map(\.payload) == claimed.messages.map(\.payload))
+    #expect(waiting.map(\.history.claimedAt) == [claimed.now, claimed.now, 1_800_000_000_000])
+  }
+
   @Test("A payload that is too large keeps its history, which is no part of its size")
   func tooLargeAgain() async throws {
     let test = TestQueue(on: try await .shared())

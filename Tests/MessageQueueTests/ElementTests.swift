@@ -12,7 +12,7 @@ struct ElementTests {
   static let histories = [
     MessageHistory(), MessageHistory(id: "5f-0000000000"),
     MessageHistory(id: "a\nb\"\\}\u{0}你/", failures: 3, crashes: 2),
-    MessageHistory(id: "", failures: 1_000_000, crashes: 1_000_000),
+    MessageHistory(id: "", failures: 1_000_000, crashes: 1_000_000), MessageHistory(claimedAt: 1_795_348_800_000),
   ]
 
   @Test("What is sealed is read back byte for byte, whatever the payload looks like", arguments: payloads, histories)
@@ -28,6 +28,10 @@ struct ElementTests {
     let element = Element(history: .init(id: "a/1", failures: 1), reason: "why", payload: bytes("{}"))
     #expect(element.sealed == bytes("smsq1 {\"crashes\":0,\"failures\":1,\"id\":\"a/1\",\"reason\":\"why\"}\n{}"))
     #expect(Element(history: .init(), payload: []).sealed == bytes("smsq1 {\"crashes\":0,\"failures\":0}\n"))
+    let claimed = Element(history: .init(id: "a", failures: 1, claimedAt: 1_795_348_800_000), payload: bytes("{}"))
+    #expect(
+      claimed.sealed == bytes("smsq1 {\"claimed_at\":1795348800000,\"crashes\":0,\"failures\":1,\"id\":\"a\"}\n{}")
+    )
   }
 
   @Test(

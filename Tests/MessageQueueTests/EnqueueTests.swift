@@ -86,7 +86,8 @@ struct EnqueueTests {
       call: enqueue("a#1", "b", "c#3"),
       answer: "queued(count: 3, waiting: 3, duplicates: [])",
       after: [
-        "sms: c b a", "{sms}:seen:1: 1 for 60m", "{sms}:seen:3: 1 for 60m", "{sms}:stats: pushed=3", "{sms}:wake: 1",
+        "sms: c b a", "{sms}:seen:1: 3600000 for 60m", "{sms}:seen:3: 3600000 for 60m", "{sms}:stats: pushed=3",
+        "{sms}:wake: 1",
       ]
     ),
     ScriptCase(
@@ -95,7 +96,7 @@ struct EnqueueTests {
       call: enqueue("a#1", "b#2"),
       answer: "queued(count: 1, waiting: 1, duplicates: [0])",
       after: [
-        "sms: b", "{sms}:seen:1: 1 for 30m", "{sms}:seen:2: 1 for 60m", "{sms}:stats: pushed=1", "{sms}:wake: 1",
+        "sms: b", "{sms}:seen:1: 1 for 30m", "{sms}:seen:2: 3600000 for 60m", "{sms}:stats: pushed=1", "{sms}:wake: 1",
       ]
     ),
     ScriptCase(
@@ -103,7 +104,8 @@ struct EnqueueTests {
       call: enqueue("a", "b#1", "c#1", "d#2", "e#2"),
       answer: "queued(count: 3, waiting: 3, duplicates: [2, 4])",
       after: [
-        "sms: d b a", "{sms}:seen:1: 1 for 60m", "{sms}:seen:2: 1 for 60m", "{sms}:stats: pushed=3", "{sms}:wake: 1",
+        "sms: d b a", "{sms}:seen:1: 3600000 for 60m", "{sms}:seen:2: 3600000 for 60m", "{sms}:stats: pushed=3",
+        "{sms}:wake: 1",
       ]
     ),
     ScriptCase(
@@ -122,8 +124,9 @@ struct EnqueueTests {
       },
       answer: "queued(count: 7, waiting: 6, duplicates: [2, 5, 8])",
       after: [
-        "sms: j e d b a old", "{sms}:later: g<id>@now+1m h<id>@now+2m", "{sms}:seen:1: 1 for 60m",
-        "{sms}:seen:2: 1 for 30m", "{sms}:seen:3: 1 for 60m", "{sms}:seen:4: 1 for 60m", "{sms}:stats: pushed=7",
+        "sms: j e d b a old", "{sms}:later: g<id>@now+1m h<id>@now+2m", "{sms}:seen:1: 3600000 for 60m",
+        "{sms}:seen:2: 1 for 30m", "{sms}:seen:3: 3600000 for 60m", "{sms}:seen:4: 3600000 for 60m",
+        "{sms}:stats: pushed=7",
         "{sms}:wake: 1",
       ]
     ),

@@ -5,10 +5,10 @@ import Testing
 
 @Suite("Settle")
 struct SettleTests {
-  @Test("Settle", arguments: verbs + holders + full + refused)
+  @Test("Settle", arguments: verbs + holders + full + refused + kept)
   func table(row: ScriptCase) async throws { try await row.check() }
 
-  private enum Outcome { case sent, expired, retry, dead, back }
+  private enum Outcome { case sent, expired, retry, later, dead, back }
 
   /// Settles claims by their numbers; what is stored has the payload `m<number>` and the id `<number>`.
   private static func settle(
@@ -24,6 +24,7 @@ struct SettleTests {
         case .sent: .sent
         case .expired: .expired
         case .retry: .retry(envelope, after: .seconds(300))
+        case .later: .later(envelope, at: 4_000_000_000_000)
         case .dead: .dead(envelope)
         case .back: .back(envelope)
         }
@@ -46,6 +47,56 @@ struct SettleTests {
     return ["ZADD {sms}:workers \(until) \(life)", "HSET {sms}:claimed:\(life) \(claims)"]
   }
 
+  /// Settles `m0` as sent and `m1` as expired, and has both kept under ids of their own.
+  private static let keep: @Sendable (MessageQueue) async throws -> String = { queue in
+    let sent = MessageEnd(.sent, attempts: 2, parts: 3, providerID: "SM 1")
+    let settlements = [
+      Settlement(claimID: WorkerLife.own.claimID(0), .ended(sent, id: "a", keptFor: .seconds(3600))),
+      Settlement(
+        claimID: WorkerLife.own.claimID(1),
+        .ended(MessageEnd(.expired, attempts: 1), id: "b", keptFor: .seconds(60))
+      ),
+      Settlement(claimID: WorkerLife.own.claimID(2), .sent),
+    ]
+    let settled = try await queue.settle(settlements, of: .own(.own))
+    let known = try await queue.known(of: ["a", "b", "c"]).map { $0.end.map { $0.text } ?? "nothing" }
+    return "settled \(settled ?? -1): \(known.joined(separator: ", "))"
+  }
+
+  static let kept: [ScriptCase] = [
+    ScriptCase(
+      "A full Redis settles, and keeps no records",
+      before: holding(3),
+      isFull: true,
+      call: keep,
+      answer: "settled 3: nothing, nothing, nothing",
+      after: ["{sms}:stats: expired=1 sent=2", "{sms}:workers: w@5f@now+1m"]
+    ),
+    ScriptCase(
+      "No record is written of a claim that is not there any more",
+      before: ["ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000009 m9"],
+      call: keep,
+      answer: "settled 0: nothing, nothing, nothing"
+    ),
+  ]
+
+  @Test("What is to be kept is there under the message's id, with Redis' time, for so long")
+  func records() async throws {
+    let test = TestQueue(on: try await .shared())
+    for command in Self.holding(3) { try await test.run(command) }
+    let before = try await test.queue.now()
+    #expect(try await Self.keep(test.queue) == "settled 3: sent 2 3 SM 1, expired 1 -, nothing")
+    let known = try await test.queue.known(of: ["a", "b"])
+    let endedAt = try #require(known[0].endedAt)
+    #expect(try await (before...test.queue.now()).contains(endedAt))
+    #expect(known[0].end == MessageEnd(.sent, attempts: 2, parts: 3, providerID: "SM 1"))
+    #expect(known[1].end == MessageEnd(.expired, attempts: 1))
+    let left = try #require(try await test.run("PTTL {sms}:done:b").integer)
+    #expect((1...60_000).contains(left))
+    let counters = try await test.queue.inspect().counters
+    #expect(counters["sent"] == 2 && counters["expired"] == 1)
+  }
+
   static let verbs: [ScriptCase] = [
     ScriptCase(
       "Each outcome sends its message to its own place, and is counted",
@@ -56,6 +107,25 @@ struct SettleTests {
         "sms: w m4<4>", "{sms}:claimed:w@5f: 5f-0000000005=m5", "{sms}:dead: m3<3 reason=why>@now",
         "{sms}:later: m2<2>@now+5m", "{sms}:stats: dead_total=1 expired=1 retried=1 returned=1 sent=1", "{sms}:wake: 1",
         "{sms}:workers: w@5f@now+1m",
+      ]
+    ),
+    ScriptCase(
+      "What is put off to a time is due then, counts nowhere, and stands by when it was first claimed",
+      before: [
+        "ZADD {sms}:workers now+1m w@5f", "HSET {sms}:claimed:w@5f 5f-0000000000 m0 5f-0000000001 m1",
+      ],
+      call: { queue in
+        let due = try await queue.now() + 300_000
+        let times: [(Int, Int64)] = [(0, 9_999_999_999_999), (1, 1_800_000_000_000)]
+        let settlements = times.map { number, time in
+          let envelope = Envelope(history: .init(id: "\(9 - number)", claimedAt: time), payloadSize: 2)
+          return Settlement(claimID: WorkerLife.own.claimID(number), .later(envelope, at: due))
+        }
+        return "settled \(try await queue.settle(settlements, of: .own(.own)) ?? -1)"
+      },
+      answer: "settled 2",
+      after: [
+        "{sms}:later: m1<8>@now+5m m0<9>@now+5m", "{sms}:workers: w@5f@now+1m",
       ]
     ),
     ScriptCase(

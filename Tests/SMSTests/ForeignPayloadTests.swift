@@ -97,7 +97,7 @@ import Testing
       (#"{"class":"Sms","args":["+8613900139000"],"jid":"1","queue":"sms"}"#, "Sidekiq"),
       (#"{"body":"W10=","headers":{"task":"sms"},"properties":{},"content-type":"application/json"}"#, "Celery"),
       (#"{"uuid":"1","displayName":"Sms","job":"CallQueuedHandler@call","data":{}}"#, "Laravel"),
-      (#"{"text":"my secret"}"#, "needs 'to' and 'text'"),
+      (#"{"text":"my secret"}"#, "needs 'to' and 'text' or 'template'"),
     ]
   )
   func envelope(payload: String, words: String) throws {

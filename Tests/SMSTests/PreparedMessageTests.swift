@@ -124,7 +124,8 @@ import Testing
       let prepared = try PreparedMessage(payload: payload, defaults: .init(from: "ACME"))
       let read = try TextMessage.decode(payload: prepared.payload, assignedID: "-", defaultCountryCode: nil)
       // Equal strings may differ in their scalars, so that the bytes count.
-      guard read.id == id, Array(read.text.utf8) == Array(text.utf8), Array(read.text.utf16) == Array(text.utf16),
+      guard read.id == id, let said = read.text, Array(said.utf8) == Array(text.utf8),
+        Array(said.utf16) == Array(text.utf16),
         prepared.segmentation == read.segmentation
       else {
         Issue.record("\(text) reads back as \(read)")

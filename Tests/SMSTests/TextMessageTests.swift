@@ -7,7 +7,7 @@ import Testing
   @Test("A message that is made knows its segments")
   func segments() throws {
     let message = try TextMessage.sample(text: String(repeating: "a", count: 161))
-    #expect(message.segmentation.segments == 2)
+    #expect(message.segmentation?.segments == 2)
   }
 
   @Test(

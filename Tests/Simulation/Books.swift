@@ -30,6 +30,8 @@ struct Books {
   /// The last message that was claimed for the first time, by queue: they go out in the order in which they came.
   private var lastClaimed: [Int: Int] = [:]
   private var checks = 0
+  /// What may be claimed of a limited queue, and what was, since when the limit is as it is.
+  private var limits: [Int: (limit: QueueLimit, since: World.Time, claimed: Int, extra: Double)] = [:]
   /// Queues whose Redis went back.
   private var wentBack: Set<Int> = []
   /// A lease may end though its worker is there.
@@ -72,7 +74,11 @@ struct Books {
   mutating func note(_ step: Plan.Step, at time: Plan.Time) {
     switch step {
     // Not where all workers are cut off: those that come back first give the others time.
-    case .pause, .clock, .rollBack: leasesMayEnd = true
+    case .clock(let queue, let jump):
+      leasesMayEnd = true
+      // It may fill the bucket once more.
+      limits[queue]?.extra += min(Double(max(0, jump)) / 1000, 3)
+    case .pause, .rollBack: leasesMayEnd = true
     default: break
     }
   }
@@ -101,6 +107,7 @@ struct Books {
 
   /// Redis has answered a claim.
   mutating func claimed(_ answer: ClaimAnswer?, _ queue: Int, _ world: World) {
+    checkLimit(answer, queue, world)
     for message in answer?.messages ?? [] where claims.insert(message.claimID).inserted {
       let number = Self.number(message.payload)
       claimNumbers[message.claimID] = number
@@ -110,6 +117,23 @@ struct Books {
       }
       lastClaimed[queue] = number
     }
+  }
+
+  /// A queue is limited, or is not any more.
+  mutating func limited(_ queue: Int, _ limit: QueueLimit?, at time: World.Time) {
+    limits[queue] = limit.map { ($0, time, 0, 0) }
+  }
+
+  private mutating func checkLimit(_ answer: ClaimAnswer?, _ queue: Int, _ world: World) {
+    guard var limit = limits[queue], let answer else { return }
+    let messages = answer.messages + answer.tooLarge
+    limit.claimed += messages.count { !claims.contains($0.claimID) }
+    for message in answer.tooLarge { claims.insert(message.claimID) }
+    limits[queue] = limit
+    let rate = Double(limit.limit.rate.count) / (limit.limit.rate.per / .seconds(1))
+    // A tenth of a second's worth, and one that is late, for the beginning, and for each time that the clock goes forth.
+    let most = (Double(world.now - limit.since) / 1e6) * rate + (1 + limit.extra) * max(2, rate / 10 + 1)
+    if Double(limit.claimed) > most { fault = "\(limit.claimed) are claimed, and the limit allows \(most)" }
   }
 
   /// A handler begins with a message.
@@ -187,6 +211,8 @@ struct Books {
   /// Redis is what it was before.
   mutating func rolledBack(_ queue: Int, _ world: World) {
     wentBack.insert(queue)
+    // What it had let through is forgotten, and perhaps the limit.
+    limits[queue] = world.servers[queue].redis.state.limit.map { ($0.limit, world.now, 0, 1) }
     lastClaimed[queue] = nil
     let here = Set(world.servers[queue].redis.state.numbers)
     for (number, entry) in entries where entry.queue == queue {

@@ -32,6 +32,8 @@ package struct Plan: Sendable {
     /// Redis' clock jumps by so many milliseconds.
     case clock(queue: Int, Int64)
     case hold(queue: Int, Time)
+    /// No more than so many messages a second may be claimed for a while, by all workers together.
+    case limit(queue: Int, Int, Time)
     /// The gateway of a worker takes nothing for a while.
     case throttle(worker: Int, Time)
   }
@@ -50,7 +52,7 @@ package struct Plan: Sendable {
   }
 
   package enum Key: Sendable, CaseIterable {
-    case list, wake, later, dead, stats, workers, turns, health, dropping, claimed
+    case list, wake, later, dead, stats, workers, turns, health, dropping, claimed, limit
   }
 
   package var seed: UInt64
@@ -128,6 +130,11 @@ package struct Plan: Sendable {
         default: .throttle(worker: worker, time(0...5))
         }
       steps.append((Time.random(in: 0...calmAt, using: &random), step))
+    }
+    if oneOf(4) {
+      let at = Time.random(in: 0...calmAt, using: &random)
+      let rate = [1, 3, 10, 100].randomElement(using: &random)!
+      steps.append((at, .limit(queue: draw(0...queues - 1), rate, time(0.5...8))))
     }
     steps.sort { $0.at < $1.at }
     areShards = queues > 1 && oneOf(2)

@@ -51,7 +51,7 @@ package struct SimulatedElement: Equatable, Sendable {
     }
     var bytes = [UInt8]()
     bytes.reserveCapacity(byteCount)
-    bytes += Self.beginning.utf8
+    bytes += Self.beginning(history).utf8
     bytes += String(history.crashes).utf8
     bytes += Self.failures.utf8
     bytes += String(history.failures).utf8
@@ -71,14 +71,23 @@ package struct SimulatedElement: Equatable, Sendable {
   func isSuspect(after crashes: Int) -> Bool { history.map { $0.crashes >= crashes } ?? false }
 
   /// What a script hands out of it.
-  func claimed(as claimID: String, of queue: String, maxPayload: Int) -> ClaimedMessage {
+  ///
+  /// - Parameter claimedAt: of this claim, where that is noted.
+  func claimed(as claimID: String, of queue: String, maxPayload: Int, claimedAt: Int64? = nil) -> ClaimedMessage {
     ClaimedMessage(
       queue: queue,
       claimID: claimID,
-      history: history ?? MessageHistory(),
+      history: (history ?? MessageHistory()).claimed(at: claimedAt),
       payload: byteCount - lineSize > maxPayload ? [] : payload,
       payloadSize: payload.count
     )
+  }
+
+  /// As a claim keeps it that notes its time.
+  func stamped(_ now: Int64) -> SimulatedElement {
+    // What begins as a header would is left alone, be it one or not.
+    if history != nil || payload.first == UInt8(ascii: "s") { return self }
+    return SimulatedElement(history: MessageHistory(claimedAt: now), payload: payload)
   }
 
   /// How many bytes the scripts take for a header line, which no payload is withheld for.
@@ -88,9 +97,12 @@ package struct SimulatedElement: Equatable, Sendable {
     return payload.prefix(8192).firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
   }
 
-  // A header is `smsq1 {"crashes":0,"failures":1,"id":"...","reason":"..."}` and the end of the line.
+  // A header is `smsq1 {"claimed_at":1800000000000,"crashes":0,"failures":1,"id":"...","reason":"..."}` and the end of the line.
   private static let mark = Array("smsq1 {".utf8)
-  private static let beginning = "smsq1 {\"crashes\":"
+  private static func beginning(_ history: MessageHistory) -> String {
+    guard let time = history.claimedAt else { return "smsq1 {\"crashes\":" }
+    return "smsq1 {\"claimed_at\":\(time),\"crashes\":"
+  }
   private static let failures = ",\"failures\":"
   private static let id = ",\"id\":\""
   private static let reason = ",\"reason\":\""
@@ -100,7 +112,7 @@ package struct SimulatedElement: Equatable, Sendable {
     guard isPlain(history.id), isPlain(reason) else {
       return Element(history: history, reason: reason, payload: []).sealed.count
     }
-    var size = beginning.utf8.count + digits(history.crashes) + failures.utf8.count + digits(history.failures)
+    var size = beginning(history).utf8.count + digits(history.crashes) + failures.utf8.count + digits(history.failures)
     if let id = history.id { size += Self.id.utf8.count + id.utf8.count + 1 }
     if let reason { size += Self.reason.utf8.count + reason.utf8.count + 1 }
     return size + end.utf8.count

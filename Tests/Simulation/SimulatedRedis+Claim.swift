@@ -14,34 +14,51 @@ extension SimulatedRedis {
     }
     try look(at: .workers)
     guard let index = index(of: request.life), state.lives[index].isRegistered else { return nil }
-    try look(at: .list, .wake, .later, .turns, .claimed(request.life))
+    try look(at: .list, .wake, .later, .turns, .claimed(request.life), .limit)
 
     var (hand, first) = claimedBefore(request, index)
-    var isBlocked = false
+    var (isBlocked, limitedFor) = (false, Duration?.none)
+    var bucket = state.limit?.bucket(now)
     if hand.isEmpty, !state.isPaused, state.lives[index].leaseEnd! > now, request.limit > 0 {
-      promote(request, now)
+      if let bucket, let left = state.limit?.left, left.since > now { state.limit?.left = (bucket, now) }
+      let allowed = bucket.map { min(request.limit, Int($0 / 1_000_000)) } ?? request.limit
+      promote(request, allowed, now)
       let count: Int
-      (count, isBlocked) = nextInLine(request)
+      (count, isBlocked) = nextInLine(request, allowed)
       if count > 0 {
         hand = state.waiting.suffix(count).reversed()
         state.waiting.removeLast(count)
         for (offset, element) in hand.enumerated() {
-          state.lives[index].add(Claim(number: first + offset, element: element))
+          let kept = request.notesTime ? element.stamped(now) : element
+          state.lives[index].add(Claim(number: first + offset, element: kept))
         }
         state.lives[index].nextNumber = first + count
+        if let had = bucket {
+          bucket = had - Int64(count) * 1_000_000
+          state.limit?.left = (had - Int64(count) * 1_000_000, now)
+        }
+      }
+      let isLeft = !state.waiting.isEmpty || state.later.first.map { $0.score <= now } ?? false
+      if let limit = state.limit, let bucket, bucket < 1_000_000, !isBlocked, isLeft {
+        let wanted = max(1, min(request.limit, state.waiting.count, Int(20 * limit.rate / 1e6)))
+        let wait = ((Double(wanted) * 1e6 - Double(bucket)) / limit.rate).rounded(.up)
+        let lives = state.lives.count { $0.leaseEnd != nil }
+        limitedFor = .milliseconds(Int64(wait) + (count > 0 && lives > 1 ? 3 : 0))
       }
     }
     let waiting = state.waiting.count
-    if waiting > 0 && !state.isPaused && !isBlocked {
+    let isDry = bucket.map { $0 < 1_000_000 } ?? false
+    if waiting > 0 && !state.isPaused && !isBlocked && !isDry {
       if state.wake < 8 { state.wake += 1 }
-    } else if waiting == 0 {
+    } else if waiting == 0 || isDry {
       state.wake = 0
     }
 
     var (messages, tooLarge) = ([ClaimedMessage](), [ClaimedMessage]())
     for (offset, element) in hand.enumerated() {
       let id = request.life.claimID(first + offset)
-      let message = element.claimed(as: id, of: queue, maxPayload: request.maxPayload)
+      let claimedAt = request.notesTime ? now : nil
+      let message = element.claimed(as: id, of: queue, maxPayload: request.maxPayload, claimedAt: claimedAt)
       if message.isWithheld { tooLarge.append(message) } else { messages.append(message) }
     }
     let (expired, listener, isAlone) = others(besides: request.life, now)
@@ -53,6 +70,7 @@ extension SimulatedRedis {
       nextDue: state.later.first.map { .milliseconds(max(0, $0.score - now)) },
       waiting: waiting,
       paused: state.isPaused,
+      limitedFor: limitedFor,
       isBlocked: isBlocked,
       expired: expired,
       isListener: listener?.id == request.life.id,
@@ -81,11 +99,11 @@ extension SimulatedRedis {
     return (hand, first)
   }
 
-  private mutating func promote(_ request: ClaimRequest, _ now: Int64) {
+  private mutating func promote(_ request: ClaimRequest, _ allowed: Int, _ now: Int64) {
     if request.untriedFirst && !state.waiting.isEmpty { return }
     var (count, bytes) = (0, 0)
     for member in state.later.members {
-      guard member.score <= now, count < request.limit else { break }
+      guard member.score <= now, count < allowed else { break }
       bytes += member.element.byteCount
       if bytes > request.mostBytes && count > 0 { break }
       count += 1
@@ -96,8 +114,8 @@ extension SimulatedRedis {
   }
 
   /// How many of those that wait are claimed; and whether a suspect is next, which waits for an empty hand.
-  private func nextInLine(_ request: ClaimRequest) -> (Int, isBlocked: Bool) {
-    var (most, count, bytes) = (min(request.limit, state.waiting.count), 0, 0)
+  private func nextInLine(_ request: ClaimRequest, _ allowed: Int) -> (Int, isBlocked: Bool) {
+    var (most, count, bytes) = (min(allowed, state.waiting.count), 0, 0)
     // The script looks at them in groups, and asks between two groups whether there is room for more: that may differ, by an
     // empty message.
     var groupSize = 1
@@ -156,5 +174,19 @@ extension SimulatedRedis {
       }
     }
     return (expired, listener.map { state.lives[$0.index].life }, count == 1)
+  }
+}
+
+extension SimulatedRedis.Limit {
+  /// Millionths of a message that come into the bucket in a ms. The script's arithmetic, in its order.
+  var rate: Double {
+    Double(limit.rate.count) * 1e6 / (Double(limit.rate.per.milliseconds) * Double(limit.parts))
+  }
+
+  /// What is in it, in millionths of a message.
+  func bucket(_ now: Int64) -> Int64 {
+    guard let left else { return 1_000_000 }
+    let room = max(100 * rate, min(100 * rate + 1e6, 1_999_999))
+    return Int64(min(room, Double(left.bucket) + Double(max(0, now - left.since)) * rate).rounded(.down))
   }
 }

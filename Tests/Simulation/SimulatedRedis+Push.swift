@@ -68,6 +68,13 @@ extension SimulatedRedis {
     return spread
   }
 
+  /// limit.lua. Who waits for a change is the world's to wake.
+  package mutating func setLimit(_ limit: QueueLimit?) throws(RedisError) {
+    try look(at: .limit)
+    try mayRemove()
+    state.limit = limit.map { Limit(limit: $0) }
+  }
+
   /// `SET {sms}:paused 1`.
   package mutating func pause() throws(RedisError) {
     try mayAdd()

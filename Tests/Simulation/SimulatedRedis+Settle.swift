@@ -33,15 +33,25 @@ extension SimulatedRedis {
     }
     // As MessageQueue gives them to the script.
     if others.count > 1 { others.sort { $0.claimID > $1.claimID } }
+    if !faults.isFull {
+      for settlement in others {
+        guard case .ended(let end, let id, _) = settlement.verb, holds(settlement.claimID, index) else { continue }
+        state.done[id] = "\(now) \(end.text)"
+      }
+    }
     for settlement in others {
       guard let element = takeClaim(settlement.claimID, index) else { continue }
       settled += 1
       switch settlement.verb {
-      case .sent, .expired:
+      case .ended(let end, _, _) where end.outcome == .sent:
+        state.counters.sent += 1
+      case .sent, .expired, .ended:
         state.counters.expired += 1
       case .retry(let envelope, let delay):
         state.later.add(Self.stored(element, envelope), score: now + delay.milliseconds)
         state.counters.retried += 1
+      case .later(let envelope, let time):
+        state.later.add(Self.stored(element, envelope), score: time)
       case .dead(let envelope):
         state.dead.add(Self.stored(element, envelope), score: now)
         state.counters.deadTotal += 1
@@ -75,6 +85,11 @@ extension SimulatedRedis {
   package mutating func count(lost: Int) {
     if faults.isReadOnly || faults.isFull || refuses(.stats) { return }
     state.counters.lost += lost
+  }
+
+  private func holds(_ claimID: String, _ index: Int) -> Bool {
+    let number = state.lives[index].life.number(ofClaim: claimID)
+    return number.flatMap(state.lives[index].index(ofClaim:)) != nil
   }
 
   private mutating func takeClaim(_ claimID: String, _ index: Int) -> SimulatedElement? {

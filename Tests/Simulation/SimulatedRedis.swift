@@ -27,6 +27,9 @@ package struct SimulatedRedis: Equatable, Sendable {
     package var dead = SimulatedSortedSet()
     package var counters = Counters()
     package var isPaused = false
+    /// What became of messages that are not here any more, by their ids.
+    package var done: [String: String] = [:]
+    package var limit: Limit?
     /// Over how many shards pushes are spread; ``Spread/unsharded`` where that key is not there.
     package var spread = Spread.unsharded
     /// How many shards workers are to serve; nil where that key is not there.
@@ -70,6 +73,16 @@ package struct SimulatedRedis: Equatable, Sendable {
     package var deadDropped = 0, deadRemoved = 0, revived = 0
   }
 
+  package struct Limit: Equatable, Sendable {
+    package let limit: QueueLimit
+    /// What is left, in millionths of a message, and since when, Unix ms; nil before the first claim.
+    package var left: (bucket: Int64, since: Int64)?
+
+    package static func == (a: Self, b: Self) -> Bool {
+      a.limit == b.limit && a.left?.bucket == b.left?.bucket && a.left?.since == b.left?.since
+    }
+  }
+
   package struct Dropping: Equatable, Sendable {
     package let life: WorkerLife
     /// Unix ms.
@@ -89,7 +102,7 @@ package struct SimulatedRedis: Equatable, Sendable {
   }
 
   package enum Key: Equatable, Sendable {
-    case list, wake, later, dead, stats, workers, turns, health, dropping, spread, served
+    case list, wake, later, dead, stats, workers, turns, health, dropping, spread, served, limit
     case claimed(WorkerLife)
   }
 

@@ -157,7 +157,7 @@ extension World {
     if call.worker.loops[call.queue].endsWaits { return reply(call, .heard(.failed(Self.interrupted))) }
     // One whose loop has given it up blocks until its connection is found to be dead.
     do throws(RedisError) {
-      if try servers[call.queue].redis.takeToken() { return endWait(call, refusal: nil) }
+      if !wait.isAtLimit, try servers[call.queue].redis.takeToken() { return endWait(call, refusal: nil) }
     } catch {
       return endWait(call, refusal: error)
     }
@@ -167,8 +167,9 @@ extension World {
   }
 
   /// The blocking command is over; the claim behind it is carried out.
-  private func endWait(_ call: Call, refusal: RedisError?) {
+  private func endWait(_ call: Call, refusal: RedisError?, isChanged: Bool = false) {
     guard case .wait(let wait) = call.action else { return }
+    if wait.isAtLimit { return reply(call, .heard(isChanged ? .rang : .limitHolds)) }
     guard let claim = wait.claim else {
       return reply(call, .heard(refusal.map { .failed($0) } ?? .rang))
     }
@@ -201,9 +202,10 @@ extension World {
     reply(call, .askedForRing(nil))
   }
 
-  func waitIsOver(_ queue: Int, _ number: Int) {
+  /// - Parameter isChanged: the limit was, for which it waited.
+  func waitIsOver(_ queue: Int, _ number: Int, isChanged: Bool = false) {
     if let index = servers[queue].waits.firstIndex(where: { $0.number == number }) {
-      endWait(servers[queue].waits.remove(at: index).call, refusal: nil)
+      endWait(servers[queue].waits.remove(at: index).call, refusal: nil, isChanged: isChanged)
     } else if let index = servers[queue].rings.firstIndex(where: { $0.number == number }) {
       servers[queue].rings.remove(at: index)
       servers[queue].redis.ring()
@@ -218,9 +220,9 @@ extension World {
       servers[queue].rings = []
       for _ in 0..<rings { servers[queue].redis.ring() }
     }
-    while !servers[queue].waits.isEmpty {
+    while let index = servers[queue].waits.firstIndex(where: { !$0.call.isAtLimit }) {
       guard let took = try? servers[queue].redis.takeToken(), took else { break }
-      endWait(servers[queue].waits.removeFirst().call, refusal: nil)
+      endWait(servers[queue].waits.remove(at: index).call, refusal: nil)
     }
     remember(queue)
   }
@@ -324,6 +326,8 @@ extension World.Call {
     default: false
     }
   }
+
+  var isAtLimit: Bool { if case .wait(let wait) = action { wait.isAtLimit } else { false } }
 
   /// How its loop learns that it failed.
   func failure(_ error: RedisError, jitter: Double) -> QueueState.Event {

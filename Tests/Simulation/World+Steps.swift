@@ -114,6 +114,9 @@ extension World {
       servers[queue].skew += jump
       // It goes right again, or what is due by it would be due in an hour.
       if jump < 0 { later(Plan.second(10), .step(.clock(queue: queue, -jump))) }
+    case .limit(let queue, let rate, let time):
+      setLimit(queue, QueueLimit(Rate(rate, per: .seconds(1))))
+      later(time, .restore(queue: queue, step))
     case .hold(let queue, let time):
       try? servers[queue].redis.pause()
       later(time, .restore(queue: queue, step))
@@ -135,6 +138,15 @@ extension World {
     }
   }
 
+  /// - Returns: whether Redis took it.
+  @discardableResult
+  func setLimit(_ queue: Int, _ limit: QueueLimit?) -> Bool {
+    guard !servers[queue].isAway, (try? servers[queue].redis.setLimit(limit)) != nil else { return false }
+    books.limited(queue, limit, at: now)
+    for wait in servers[queue].waits where wait.call.isAtLimit { waitIsOver(queue, wait.number, isChanged: true) }
+    return true
+  }
+
   func note(activity count: Int) {
     let second = now / 1_000_000
     activity = (second, (activity.second == second ? activity.count : 0) + count)
@@ -147,6 +159,8 @@ extension World {
     case .full: servers[queue].redis.faults.isFull = false
     case .readOnly: servers[queue].redis.faults.isReadOnly = false
     case .refuse: servers[queue].redis.faults.refusedKey = nil
+    case .limit:
+      if !setLimit(queue, nil) { later(Plan.second(1), .restore(queue: queue, step)) }
     case .hold:
       // Whoever is to take it up tries until it is.
       if (try? servers[queue].redis.resume()) == nil || servers[queue].redis.state.isPaused {
@@ -171,6 +185,7 @@ extension Plan.Key {
     case .turns: .turns
     case .health: .health
     case .dropping: .dropping
+    case .limit: .limit
     }
   }
 }

@@ -236,7 +236,10 @@ package final class World {
     case .restore(let queue, let step): restore(queue, step)
     case .calm:
       // A Redis that went back may be paused again.
-      for queue in servers.indices { try? servers[queue].redis.resume() }
+      for queue in servers.indices {
+        try? servers[queue].redis.resume()
+        setLimit(queue, nil)
+      }
       // Who ran into one that was newer may have been the last one.
       if !workers.contains(where: { $0.isAlive && $0.told == .running }) { start(name: "last", index: 0) }
       // New ones let others renew before they take over, and all pauses are over.

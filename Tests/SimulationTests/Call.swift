@@ -22,6 +22,7 @@ enum Call: Sendable {
   case remove([[UInt8]])
   case countLost(Int)
   case pause
+  case limit(QueueLimit?)
   case resume
   case takeToken
   case ringAtPush
@@ -94,6 +95,9 @@ extension SimulatedRedis {
       case .pause:
         try pause()
         return .nothing
+      case .limit(let limit):
+        try setLimit(limit)
+        return .nothing
       case .resume:
         try resume()
         return .nothing
@@ -155,6 +159,9 @@ extension MessageQueue {
       case .pause:
         try await pause()
         return .nothing
+      case .limit(let limit):
+        try await setLimit(limit)
+        return .nothing
       case .resume:
         try await resume()
         return .nothing
@@ -188,6 +195,8 @@ extension Answer {
         "blocked"
       } else if !claimed.tooLarge.isEmpty {
         "too large"
+      } else if claimed.limitedFor != nil {
+        "limited"
       } else {
         claimed.messages.isEmpty ? "empty" : "messages"
       }

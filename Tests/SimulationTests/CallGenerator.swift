@@ -61,8 +61,9 @@ struct CallGenerator {
     // A worker that cannot claim is of little use: most register before anything else, and most pauses are short.
     let isRegistered = state.lives.contains { $0.life == life && $0.isRegistered && $0.leaseEnd! > now }
     if !isRegistered && Int.random(in: 0..<3, using: &generator) > 0 { return join(index, &generator) }
+    if state.limit != nil && Int.random(in: 0..<12, using: &generator) == 0 { return .limit(nil) }
     if state.isPaused && Int.random(in: 0..<4, using: &generator) == 0 { return .resume }
-    switch Int.random(in: 0..<68, using: &generator) {
+    switch Int.random(in: 0..<69, using: &generator) {
     case 0..<6: return .lpush(payload(&generator))
     case 6..<12: return enqueue(state, now, &generator)
     case 12..<20: return .claim(request(index, state, &generator))
@@ -106,6 +107,12 @@ struct CallGenerator {
     case 61: return .resume
     case 62: return .takeToken
     case 63...64: return reshard(state, &generator)
+    case 67:
+      let rate = Rate(
+        [1, 3, 7, 100, 5000].randomElement(using: &generator)!,
+        per: [.seconds(1), .seconds(60), .milliseconds(1)].randomElement(using: &generator)!
+      )
+      return .limit(QueueLimit(rate, parts: [1, 3].randomElement(using: &generator)!))
     case 65...66: return .raise(spread(near: state.spread, &generator))
     default: return .ringAtPush
     }
@@ -213,7 +220,8 @@ struct CallGenerator {
       isEmptyHanded: Bool.random(using: &generator),
       maxPayload: [60, 4_096, 262_144].randomElement(using: &generator)!,
       mostBytes: mostBytes,
-      untriedFirst: Bool.random(using: &generator)
+      untriedFirst: Bool.random(using: &generator),
+      notesTime: Bool.random(using: &generator)
     )
   }
 
@@ -242,9 +250,22 @@ struct CallGenerator {
     let crashes = Int.random(in: 0...1, using: &generator)
     let reason = ["why", "naïve \"/\\\u{1}"].randomElement(using: &generator)!
     let verb: Settlement.Verb =
-      switch Int.random(in: 0..<7, using: &generator) {
+      switch Int.random(in: 0..<8, using: &generator) {
       case 0...1: .sent
+      case 7: .later(message.element(), at: 1_800_000_000_000 + .random(in: 0...3, using: &generator))
       case 2: .expired
+      case 7:
+        .ended(
+          MessageEnd(
+            [.sent, .expired].randomElement(using: &generator)!,
+            attempts: 1 + crashes,
+            parts: 1,
+            providerID: reason
+          ),
+          id: message.assignedID,
+          // Longer than any walk takes.
+          keptFor: .seconds(3600)
+        )
       case 3:
         .retry(message.element(failures: 1), after: .milliseconds([0, 1, 700].randomElement(using: &generator)!))
       case 4...5: .dead(message.element(crashes: crashes, reason: reason))

@@ -107,7 +107,7 @@ struct ModelWalk {
       try await test.run("REPLICAOF 127.0.0.1 1")
     default:
       var keys: [SimulatedRedis.Key] = [
-        .list, .wake, .later, .dead, .stats, .workers, .turns, .health, .dropping, .spread, .served,
+        .list, .wake, .later, .dead, .stats, .workers, .turns, .health, .dropping, .spread, .served, .limit,
       ]
       keys += model.state.lives.map { .claimed($0.life) }
       let key = keys.randomElement(using: &generator)!
@@ -141,7 +141,7 @@ struct ModelWalk {
 }
 
 extension SimulatedRedis.Key {
-  fileprivate var isString: Bool { [.dropping, .spread, .served].contains(self) }
+  fileprivate var isString: Bool { [.dropping, .spread, .served, .limit].contains(self) }
 }
 
 extension RedisConnection {

@@ -1,4 +1,4 @@
-import MessageQueue
+@testable import MessageQueue
 import Simulation
 import TestSupport
 
@@ -14,7 +14,12 @@ extension SimulatedRedis.State {
       add(key, .sortedSet(set.members.map { ($0.element.sealed, $0.score) }), isThere: set.count > 0)
     }
     add(keys.paused, .string(Array("1".utf8), expiry: -1), isThere: isPaused)
+    if let limit {
+      let left = limit.left.map { " \($0.bucket) \($0.since)" } ?? ""
+      values[keys.limit] = .string(Array((limit.limit.text + left).utf8), expiry: -1)
+    }
     add(keys.spread, .string(Array(spread.text.utf8), expiry: -1), isThere: spread != .unsharded)
+    for (id, text) in done { values[keys.done(id)] = .string(Array(text.utf8), expiry: -1) }
     if let served { values[keys.served] = .string(Array("\(served)".utf8), expiry: -1) }
     if let dropping { values[keys.dropping] = .string(Array(dropping.life.id.utf8), expiry: -1) }
 
@@ -64,6 +69,7 @@ extension SimulatedRedis.Key {
     case .dropping: keys.dropping
     case .spread: keys.spread
     case .served: keys.served
+    case .limit: keys.limit
     case .claimed(let life): keys.claimed(life)
     }
   }

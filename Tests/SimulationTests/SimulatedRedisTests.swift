@@ -30,7 +30,8 @@ import Testing
       }
     }
     let wanted = [
-      "claim blocked", "claim empty", "claim messages", "claim nil", "claim too large", "countLost answered",
+      "claim blocked", "claim empty", "claim limited", "limit answered", "claim messages", "claim nil",
+      "claim too large", "countLost answered",
       "drop answered", "drop nil", "enqueue answered", "enqueue full", "enqueue stale", "fence claims", "fence nil",
       "fence struck off",
       "join answered", "leave answered", "lpush answered", "pause answered", "raise answered", "reconcile lost",

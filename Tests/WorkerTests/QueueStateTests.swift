@@ -205,6 +205,35 @@ import Testing
     #expect(claiming.request.isEmptyHanded)
   }
 
+  @Test("While the limit is used up the loop rests until it lets more through, and waits for a change, not for pushes")
+  func limited() throws {
+    var bench = Bench()
+    try bench.begin()
+    func usedUp(_ request: ClaimRequest?) throws -> ClaimAnswer {
+      var answer = bench.answer(to: .init(settling: [], request: try #require(request))).claimed
+      answer?.waiting = 5
+      answer?.limitedFor = .seconds(1)
+      return try #require(answer)
+    }
+    guard case .wait(let bell) = bench.next() else { throw Unexpected.action }
+    bench.got(.heard(.claimed(try usedUp(bell.claim), refusal: nil)))
+    let until = bench.now + .seconds(1)
+    guard case .wait(let change) = bench.next(), change.isAtLimit, change.isBeside, change.claim == nil else {
+      throw Unexpected.action
+    }
+    #expect(change.timeout < .seconds(1))
+    guard case .rest(until) = bench.next() else { throw Unexpected.action }
+    bench.now += change.timeout
+    bench.got(.heard(.limitHolds))
+    for _ in 0..<3 { guard case .rest(until) = bench.next() else { throw Unexpected.action } }
+    bench.now = until
+    guard case .turn(let turn) = bench.next(), turn.request.limit > 0 else { throw Unexpected.action }
+    bench.got(.turned(.init(settled: 0, refusal: nil, claimed: try usedUp(turn.request), jitter: 0)))
+    guard case .wait(let again) = bench.next(), again.isAtLimit else { throw Unexpected.action }
+    bench.got(.heard(.rang))
+    guard case .turn(let changed) = bench.next(), changed.request.limit > 0 else { throw Unexpected.action }
+  }
+
   @Test("After an outage claims are compared at once, though nothing else is to be done")
   func comparesAfterOutage() throws {
     var bench = Bench()

@@ -23,6 +23,8 @@ def send(message):
     """Sends one message and returns its outcome. Takes its time: others are sent meanwhile."""
     if has_expired(message):  # put off, it is looked at again, and counted as expired
         return {"outcome": "retry", "code": "expired"}
+    if "text" not in message:  # a template: say it to your provider, if that has some
+        return {"outcome": "failed", "code": "template", "reason": "this gateway sends texts only"}
     if not URL:
         return pretend(message)
     url = urllib.parse.urlsplit(URL)

@@ -3,9 +3,15 @@ import Wire
 
 /// How one kind of server wants its requests, and what its answers mean. Pure.
 protocol HTTPProvider: Sendable {
+  /// The answer to a message that the server has no request for; nil for any that it has one for.
+  func refusal(of message: TextMessage) -> GatewayAnswer?
   /// - Parameter now: Unix milliseconds.
   func request(for message: TextMessage, attempt: Int, now: Int64) -> HTTPRequest
   func reading(_ answer: HTTPAnswer, to message: TextMessage, now: Int64) -> GatewayAnswer
+}
+
+extension HTTPProvider {
+  func refusal(of message: TextMessage) -> GatewayAnswer? { nil }
 }
 
 /// Sends over HTTP.
@@ -51,6 +57,7 @@ package final class HTTPGateway: Gateway {
   /// - Returns: the temporary failure `gateway_down` when the server surely does not have the message; the unknown outcome
   ///   `no_answer` when it may have it, and no answer came, or none that can be understood.
   package func send(_ message: TextMessage, attempt: Attempt) async throws -> GatewayAnswer {
+    if let refusal = provider.refusal(of: message) { return refusal }
     let request = provider.request(for: message, attempt: attempt.number, now: Timestamp.now())
     switch try await client.post(request, mayBegin: { attempt.mayBegin(message) }) {
     case .answered(let answer): return provider.reading(answer, to: message, now: Timestamp.now())

@@ -50,8 +50,17 @@ struct Twilio: HTTPProvider {
   /// In seconds: how long Twilio may let a message wait (its error 90007).
   private static let validityPeriods: ClosedRange<Int64> = 1...36_000
 
+  /// Twilio's own templates are another thing (ContentSid), with names and variables of its own.
+  func refusal(of message: TextMessage) -> GatewayAnswer? {
+    guard message.text == nil else { return nil }
+    return .permanentFailure(
+      code: "template",
+      reason: "the message has a template in the text's place, and this gateway sends texts only"
+    )
+  }
+
   func request(for message: TextMessage, attempt: Int, now: Int64) -> HTTPRequest {
-    var parameters = [("To", message.to.e164), ("Body", message.text)]
+    var parameters = [("To", message.to.e164), ("Body", message.text ?? "")]
     switch message.from.map(TwilioAccount.Sender.address) ?? sender {
     case .service(let sid): parameters.append(("MessagingServiceSid", sid))
     case .address(let address): parameters.append(("From", address))
@@ -79,7 +88,7 @@ struct Twilio: HTTPProvider {
       let segments = said?.segments.flatMap { (1...10_000).contains($0) ? $0 : nil }
       return .accepted(
         providerID: Redacted.line(said?.sid ?? "", limit: 128),
-        segments: segments ?? message.segmentation.segments
+        segments: segments ?? message.segmentation?.segments
       )
     }
     return self.answer(code: said?.code ?? answer.status, said?.message, answer, now)

@@ -21,7 +21,7 @@ struct Webhook: HTTPProvider {
   }
 
   func reading(_ answer: HTTPAnswer, to message: TextMessage, now: Int64) -> GatewayAnswer {
-    let segments = message.segmentation.segments
+    let segments = message.segmentation?.segments
     let said = answer.isCut ? nil : try? ProgramAnswer(line: answer.body, isNumbered: false)
     if (200..<300).contains(answer.status) {
       guard let said else { return .accepted(providerID: "", segments: segments) }

@@ -15,7 +15,7 @@ struct OpenRequests {
   struct Request {
     let line: [UInt8]
     /// The segments that we count, for a program that does not say.
-    let segments: Int
+    let segments: Int?
     /// Nil once the caller was told something: the program has the line all the same, and may answer it or hang over it.
     fileprivate(set) var completion: Completion?
     fileprivate let submitted: ContinuousClock.Instant
@@ -25,7 +25,7 @@ struct OpenRequests {
     /// - Parameter mayBegin: asked as the last thing before the line is handed over. Must not block.
     init(
       line: [UInt8],
-      segments: Int,
+      segments: Int?,
       submitted: ContinuousClock.Instant,
       mayBegin: @escaping @Sendable () -> Bool,
       completion: @escaping Completion

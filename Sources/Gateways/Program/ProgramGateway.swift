@@ -94,7 +94,7 @@ package final class ProgramGateway: Gateway {
           ref,
           OpenRequests.Request(
             line: line,
-            segments: message.segmentation.segments,
+            segments: message.segmentation?.segments,
             submitted: .now,
             mayBegin: { attempt.mayBegin(message) },
             completion: { continuation.resume(with: $0) }

@@ -7,7 +7,7 @@ import Wire
 enum ProgramRequest {
   static func line(ref: UInt64, _ message: TextMessage, attempt: Int) -> [UInt8] {
     var line: [UInt8] = []
-    line.reserveCapacity(160 + message.text.utf8.count)
+    line.reserveCapacity(160 + (message.text?.utf8.count ?? 0))
     line += "{\"ref\":\(ref),".utf8
     appendMembers(message, attempt: attempt, to: &line)
     line.append(UInt8(ascii: "\n"))
@@ -16,7 +16,7 @@ enum ProgramRequest {
 
   /// The same without a `ref`, and without a line feed.
   static func append(_ message: TextMessage, attempt: Int, to body: inout [UInt8]) {
-    body.reserveCapacity(160 + message.text.utf8.count)
+    body.reserveCapacity(160 + (message.text?.utf8.count ?? 0))
     body.append(UInt8(ascii: "{"))
     appendMembers(message, attempt: attempt, to: &body)
   }
@@ -29,10 +29,14 @@ enum ProgramRequest {
     line += "\"id\":".utf8
     JSONText.append(message.id, to: &line)
     append("to", message.to.e164)
-    append("text", message.text)
+    // A template is among the extra members, with its parameters.
+    if let text = message.text { append("text", text) }
     if let from = message.from { append("from", from) }
-    line += ",\"attempt\":\(attempt),\"segments\":\(message.segmentation.segments)".utf8
-    append("encoding", message.segmentation.encoding.rawValue)
+    line += ",\"attempt\":\(attempt)".utf8
+    if let segmentation = message.segmentation {
+      line += ",\"segments\":\(segmentation.segments)".utf8
+      append("encoding", segmentation.encoding.rawValue)
+    }
     if let expiresAt = message.expiresAt { append("expires_at", Timestamp.rfc3339(expiresAt)) }
     let extras = message.extras.members
     if !extras.isEmpty { line += [UInt8(ascii: ",")] + extras }
@@ -83,9 +87,9 @@ struct ProgramAnswer {
   /// Nil if the outcome is none of the five.
   ///
   /// - Parameters:
-  ///   - ourSegments: what we count, where the program does not say.
+  ///   - ourSegments: what we count, where the program does not say; nil where we cannot.
   ///   - standard: the outcome, where it names none.
-  func answer(ourSegments: Int, unlessSaid standard: String? = nil) -> GatewayAnswer? {
+  func answer(ourSegments: Int?, unlessSaid standard: String? = nil) -> GatewayAnswer? {
     // They go into logs and dead letters, so they are bounded: to what a provider's ids, codes and sentences need.
     let providerID = Redacted.line(providerID ?? "", limit: 128)
     let code = words.code ?? ""

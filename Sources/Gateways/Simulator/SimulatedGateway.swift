@@ -59,7 +59,7 @@ package final class SimulatedGateway: Gateway {
       options.latency.lowerBound + (options.latency.upperBound - options.latency.lowerBound) * draws.fraction()
     if latency > .zero { try await sleep(latency) }
 
-    if let crashText = options.crashText, message.text.contains(crashText) { kill(getpid(), SIGKILL) }
+    if let crashText = options.crashText, message.text?.contains(crashText) == true { kill(getpid(), SIGKILL) }
     if let answer = MagicNumbers.answer(to: message) { return record(answer) }
     if let wait = throttled() {
       return record(.throttled(code: "throttled", reason: "too many messages a second", retryAfter: wait))
@@ -80,7 +80,8 @@ package final class SimulatedGateway: Gateway {
     limit += options.dropRatio
     try ledger?.append(message.id, attempt: attempt.number)
     let answer = record(
-      .accepted(providerID: draws.providerID(), segments: message.segmentation.segments),
+      // The text of a template, which it does not have, is one segment here.
+      .accepted(providerID: draws.providerID(), segments: message.segmentation?.segments ?? 1),
       dropped: outcome < limit
     )
     if outcome < limit { throw GatewayConnectionLost() }

@@ -1,7 +1,7 @@
 -- Checks, at one instant, what the other scripts promise to keep. Writes nothing.
 --
 -- KEYS  1 list of waiting messages   2 wake   3 later   4 dead   5 stats   6 paused   7 workers   8 turns   9 health
---       10 dropping   11 served   12 spread   13 shard
+--       10 dropping   11 served   12 spread   13 shard   14 limit
 -- ARGV  1 what the key of a claimed hash begins with   2.. lives that a claimed hash was found of
 -- Returns {now, plain, wrong, strays, turns, health, leases}: Redis' time in ms; how many messages there are, or were,
 --       that no script counted as pushed, negative: messages are missing; keys of a wrong type, as key, type found, type
@@ -14,7 +14,7 @@
 -- one whose owner is there.
 
 local types = {'list', 'list', 'zset', 'zset', 'hash', 'string', 'zset', 'hash', 'hash', 'string', 'string', 'string',
-  'string'}
+  'string', 'string'}
 local prefix = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

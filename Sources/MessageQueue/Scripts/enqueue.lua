@@ -142,7 +142,8 @@ for _, message in ipairs(scheduled) do
   redis.call('ZADD', later, message[1], message[2])
 end
 for _, id_key in ipairs(used) do
-  redis.call('SET', id_key, '1', 'PX', remember)
+  -- Its value and the time that it has left tell when it was accepted.
+  redis.call('SET', id_key, ARGV[2], 'PX', remember)
 end
 if at_once_count > 0 then ring() end
 answer[1], answer[2] = queued, waiting

@@ -1,11 +1,13 @@
 -- Counts everything in one queue at one instant. Writes nothing.
 --
 -- KEYS  1 list of waiting messages   2 later   3 dead   4 workers   5 paused   6 stats   7 health   8 served   9 spread
+--       10 limit
 -- ARGV  1 what the key of a claimed hash begins with   2 the largest element to return, bytes
--- Returns {now, waiting, scheduled, dead, paused, oldest, stats, workers, served, spread}: Redis' time in ms; three counts;
+-- Returns {now, waiting, scheduled, dead, paused, oldest, stats, workers, served, spread, limit}: Redis' time in ms; three counts;
 --       0 or 1; the element that is next in line, '' for none or a larger one; counter names and values in turn; life, end
 --       of its lease in ms (0: fenced), number of claims, and when a claim of its last succeeded in ms (0: not known), in
---       turn; how many shards are served, and what pushes are spread over, '' where the queue was never sharded.
+--       turn; how many shards are served, and what pushes are spread over, '' where the queue was never sharded; the limit, ''
+--       for none.
 --
 -- The claimed hashes are not in KEYS: their names are only known from the workers. They share the queue's slot.
 
@@ -36,4 +38,5 @@ return {
   lives,
   redis.call('GET', KEYS[8]) or '',
   redis.call('GET', KEYS[9]) or '',
+  redis.call('GET', KEYS[10]) or '',
 }

@@ -80,6 +80,7 @@ enum QueueCheck {
   static func findings(_ snapshot: QueueSnapshot) -> [Finding] {
     let queue = snapshot.queue
     var findings = [workers(snapshot), waiting(snapshot)]
+    if let limit = snapshot.limit { findings.append(Finding("\(queue) limit", .ok, limit.rate.notation)) }
     if snapshot.paused {
       findings.append(Finding("\(queue) paused", .warning, "yes", hint: "smsq resume --queue \(queue)"))
     }
@@ -116,7 +117,9 @@ enum QueueCheck {
     let age = Duration.seconds(seconds)
     let found = "\(snapshot.waiting), the next one for \(age.inWholeSeconds)"
     if age <= patience.waiting { return Finding(check, .ok, found) }
-    let hint = "more workers, or a higher --concurrency, if the gateway bears it"
+    let hint =
+      snapshot.limit.map { "the limit is \($0.rate.notation): smsq limit --queue \(snapshot.queue)" }
+      ?? "more workers, or a higher --concurrency, if the gateway bears it"
     return Finding(check, .warning, found, hint: hint)
   }
 }

@@ -53,7 +53,12 @@ struct BulkPush {
 
   private func open(_ path: String, copyOf original: String? = nil) throws -> MessageSource {
     do {
-      return try MessageSource(path: path, copyOf: original, format: command.format)
+      return try MessageSource(
+        path: path,
+        copyOf: original,
+        format: command.format,
+        substitutes: ["text": "template"]
+      )
     } catch {
       throw Failure(error.message, error.exitCode)
     }
@@ -90,12 +95,17 @@ struct BulkPush {
     _ defaults: PreparedMessage.Defaults
   ) throws(Failure) -> OutgoingMessage {
     let payload: [UInt8]
-    switch line.result {
-    case .success(.json(let bytes)): payload = bytes
-    case .success(.columns(let columns)): payload = Self.payload(columns)
-    case .failure(let error): throw Failure(error.message, error.exitCode)
+    let fields: PushFields
+    do throws(InputError) {
+      fields = try line.result.get()
+    } catch {
+      throw Failure(error.message, error.exitCode)
     }
-    do {
+    do throws(MessageError) {
+      switch fields {
+      case .json(let bytes): payload = bytes
+      case .columns(let columns): payload = try Self.payload(columns)
+      }
       let prepared = try PreparedMessage(payload: payload, defaults: defaults)
       return OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
     } catch {
@@ -103,10 +113,16 @@ struct BulkPush {
     }
   }
 
-  private static func payload(_ columns: [String: String]) -> [UInt8] {
+  private static func payload(_ columns: [String: String]) throws(MessageError) -> [UInt8] {
     let known = ["to", "text", "from", "id", "expires_at"]
+    var columns = columns
+    // The one column that is no string.
+    let parameters = columns.removeValue(forKey: "template_params")
     let names = known.filter { columns[$0] != nil } + columns.keys.filter { !known.contains($0) }.sorted()
-    return PreparedMessage.payload(names.map { ($0, columns[$0]!) })
+    return PreparedMessage.payload(
+      names.map { ($0, columns[$0]!) },
+      parameters: try parameters.map { text throws(MessageError) in try TemplateParameters(json: text) }
+    )
   }
 
   private func report(_ line: Int, _ error: Failure) {

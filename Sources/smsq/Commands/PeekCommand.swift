@@ -51,9 +51,12 @@ struct PeekCommand: AsyncParsableCommand {
       let message = try peeked.content.get()
       let number = showNumbers ? message.to.e164 : message.to.masked
       let queued = message.queuedAt.map { " queued_at=\(Timestamp.rfc3339($0))" } ?? ""
-      return
-        "\(peeked.position) id=\(message.id) to=\(number) segments=\(message.segmentation.segments)\(history)\(queued)"
-        .printable
+      let content =
+        switch message.content {
+        case .text(_, let segmentation): "segments=\(segmentation.segments)"
+        case .template(let name): "template=\(name)"
+        }
+      return "\(peeked.position) id=\(message.id) to=\(number) \(content)\(history)\(queued)".printable
     } catch {
       return "\(peeked.position) id=\(peeked.id ?? "-") unreadable: \(error)\(history)".printable
     }

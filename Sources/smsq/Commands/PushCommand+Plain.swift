@@ -31,6 +31,10 @@ extension PushCommand {
     redis.sentinelPassword = values["--sentinel-password"]
     var queueOption = QueueOption()
     queueOption.queue = queue
+    var template = TemplateOptions()
+    template.template = nil
+    template.templateParameters = []
+    template.sign = nil
     var sender = SenderOption()
     sender.from = values["--from"]
     var country = CountryCodeOption()
@@ -43,6 +47,7 @@ extension PushCommand {
     self.queueOption = queueOption
     self.to = to
     self.text = text
+    self.template = template
     self.sender = sender
     id = values["--id"]
     delay = nil

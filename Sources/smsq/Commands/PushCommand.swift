@@ -11,12 +11,14 @@ struct PushCommand: AsyncParsableCommand {
     discussion: """
       One message:
         smsq push --to +8613800138000 --text "Your code is 123456" --expires-in 5m
+        smsq push --to +8613800138000 --template SMS_1 --template-param code=123456
       Many, from a file or standard input:
         smsq push --file messages.jsonl
         smsq push --file - < messages.csv
 
       A line of a JSONL file is an object such as {"to":"+8613800138000","text":"hi"}; a CSV file names its columns in the \
-      first line: to,text,from,id,expires_at, between commas, semicolons or tabs. Other fields are kept. Prints the \
+      first line: to,text,from,id,expires_at, between commas, semicolons or tabs. Other fields are kept; template and \
+      template_params, as {"code":"123456"} or ["123456"], may stand in place of text. Prints the \
       message's id, or for a file how many messages were queued; what is wrong with a line is said on standard error.
 
       An id of yours that was accepted before is not queued again, and that is no failure: it is said, for a file with \
@@ -35,6 +37,7 @@ struct PushCommand: AsyncParsableCommand {
   @Option(help: "The text.")
   var text: String?
 
+  @OptionGroup var template: TemplateOptions
   @OptionGroup var sender: SenderOption
 
   @Option(
@@ -97,8 +100,10 @@ struct PushCommand: AsyncParsableCommand {
 
   func validate() throws {
     if file != nil {
-      if to != nil || text != nil || id != nil {
-        throw ValidationError("--file brings its own messages: leave out --to, --text and --id.")
+      if to != nil || text != nil || id != nil || !template.isEmpty {
+        throw ValidationError(
+          "--file brings its own messages: leave out --to, --text, --template, --template-param, --sign and --id."
+        )
       }
       try sender.checkForFile()
     } else {
@@ -110,8 +115,13 @@ struct PushCommand: AsyncParsableCommand {
 
   func run() async throws {
     // Not in validate(), which comes before the parser can complain of an option that it does not know, such as --tekst.
-    if file == nil && (to == nil || text == nil) {
-      throw ValidationError("A message needs --to and --text; many messages come with --file.")
+    if file == nil {
+      if to == nil || text == nil && template.template == nil {
+        throw ValidationError(
+          "A message needs --to, and --text or --template; many messages come with --file."
+        )
+      }
+      try template.checkContent(beside: text)
     }
     let queue = redis.queue(queueOption.queue)
     do {
@@ -144,9 +154,10 @@ struct PushCommand: AsyncParsableCommand {
   }
 
   private func pushOne(to queue: ShardedQueue) async throws {
-    var members = [("to", to ?? ""), ("text", text ?? "")]
+    var members = [("to", to ?? "")]
+    if let text { members.append(("text", text)) }
     if let id { members.append(("id", id)) }
-    let payload = PreparedMessage.payload(members)
+    let payload = try template.payload(members)
     // Checked before Redis is asked for anything: what is wrong with the message is wrong without Redis, too.
     _ = try prepare(payload, now: nil)
     var pusher = Pusher(to: queue)
@@ -167,8 +178,8 @@ struct PushCommand: AsyncParsableCommand {
         shard: pusher.spread.shards > 1 ? shard.name.description : nil,
         status: count == 0 ? "duplicate" : due.isAfter(now) ? "scheduled" : "queued",
         to: prepared.to.e164,
-        segments: prepared.segmentation.segments,
-        encoding: prepared.segmentation.encoding.rawValue,
+        segments: prepared.segmentation?.segments,
+        encoding: prepared.segmentation?.encoding.rawValue,
         waiting: waiting,
         deadReason: dead.map { $0.element.reason ?? "" }
       )
@@ -235,8 +246,9 @@ private struct PushResult: Encodable {
   let shard: String?
   let status: String
   let to: String
-  let segments: Int
-  let encoding: String
+  /// Both nil for a template.
+  let segments: Int?
+  let encoding: String?
   /// In the shard, where the queue has several.
   let waiting: Int
   /// Of a duplicate: why the message that has the id is among the dead letters; nil where it is not.

@@ -21,8 +21,9 @@ struct SendCommand: AsyncParsableCommand {
   var to: String
 
   @Option(help: "The text.")
-  var text: String
+  var text: String?
 
+  @OptionGroup var template: TemplateOptions
   @OptionGroup var sender: SenderOption
 
   @Option(help: ArgumentHelp("An id for the message. (default: a new one)", valueName: "id"))
@@ -42,23 +43,24 @@ struct SendCommand: AsyncParsableCommand {
     let gateway: String
     var status: String
     let to: String
-    var segments: Int
-    let encoding: String
+    var segments: Int?
+    let encoding: String?
     var providerId: String?
     var code: String?
     var reason: String?
   }
 
   func run() async throws {
+    try template.checkContent(beside: text)
     let message: TextMessage
     do {
-      message = try TextMessage(
-        to: PhoneNumber(to, defaultCountryCode: country.defaultCountryCode),
-        text: text,
-        from: sender.from,
-        id: id ?? RandomUUID().text
+      let members = [("to", to), ("text", text), ("from", sender.from)]
+      message = try TextMessage.decode(
+        payload: template.payload(members.compactMap { key, value in value.map { (key, $0) } }),
+        assignedID: id ?? RandomUUID().text,
+        defaultCountryCode: country.defaultCountryCode
       )
-      try message.segmentation.check(atMost: segments.maxSegments)
+      try message.segmentation?.check(atMost: segments.maxSegments)
     } catch {
       throw Failure("\(error)", .dataError)
     }
@@ -77,8 +79,8 @@ struct SendCommand: AsyncParsableCommand {
       gateway: gateway.name,
       status: "accepted",
       to: message.to.e164,
-      segments: message.segmentation.segments,
-      encoding: message.segmentation.encoding.rawValue
+      segments: message.segmentation?.segments,
+      encoding: message.segmentation?.encoding.rawValue
     )
     var failure: Failure?
     do {

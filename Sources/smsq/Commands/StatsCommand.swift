@@ -44,11 +44,15 @@ struct StatsCommand: AsyncParsableCommand {
 extension QueueStats {
   /// What is to be known beside its name.
   private func state(_ missing: Int) -> String {
-    guard let shards else { return paused ? " (paused)" : "" }
+    let limit = limit.map { ", limited to \($0)" } ?? ""
+    guard let shards else {
+      let words = (paused ? ", paused" : "") + limit
+      return words.isEmpty ? "" : " (\(words.dropFirst(2)))"
+    }
     let unknown = missing == 0 ? "" : ", \(missing) of them not in these numbers"
     let resting = shards.count { $0.paused }
     let pause = resting == 0 ? "" : resting == shards.count ? ", paused" : ", \(resting) of them paused"
-    return " (\(shards.count + missing) shards\(pause)\(unknown))"
+    return " (\(shards.count + missing) shards\(pause)\(limit)\(unknown))"
   }
 
   /// - Parameter missing: how many shards could not be asked.

@@ -84,8 +84,24 @@ struct WorkerCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("How long to keep dead letters; 0s for ever.", valueName: "time"))
   var deadAge: Duration = .seconds(30 * 86400)
 
+  @Option(
+    help: ArgumentHelp(
+      "How long smsq status can tell what became of a message that was sent or has expired; 0s not at all.",
+      valueName: "time"
+    )
+  )
+  var keep: Duration = .zero
+
   @Option(help: ArgumentHelp("Replicas that Redis should have online; fewer are warned of.", valueName: "number"))
   var replicas = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "Send in these hours of the day only, such as 08:00-21:00@Asia/Shanghai; other messages are put off until then.",
+      valueName: "hours@zone"
+    )
+  )
+  var sendWindow: SendWindow?
 
   @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
   var payload = PayloadFormat.auto
@@ -140,7 +156,8 @@ struct WorkerCommand: AsyncParsableCommand {
         payload: payload,
         defaultCountryCode: country.defaultCountryCode,
         showNumbers: logOptions.showNumbers,
-        maxSegments: segments.maxSegments
+        maxSegments: segments.maxSegments,
+        hours: sendWindow.map(SendHours.init)
       )
       let counts = metrics.map { _ in HandledCounts() }
       let worker = Worker(
@@ -215,6 +232,8 @@ struct WorkerCommand: AsyncParsableCommand {
     options.afterCrash = afterCrash
     options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
+    options.notesClaimTime = sendWindow != nil
+    options.keep = keep == .zero ? nil : keep
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
       age: deadAge == .zero ? nil : deadAge

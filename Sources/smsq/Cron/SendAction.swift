@@ -55,6 +55,8 @@ struct SendAction {
     case .refused(let reason), .invalid(let reason): .dead(reason: reason)
     case .unfinished where onUnknown == .hold: .dead(reason: "unknown: the run stopped before the gateway answered")
     case .unfinished: .interrupted
+    case .putOff(let time, let reason):
+      .putOff(reason: reason, after: .milliseconds(max(0, time - ProcessDatabase.now())))
     case .notStarted: .putOff(reason: "it was not handed over", after: .zero)
     }
   }

@@ -47,23 +47,25 @@ final class MessageSource: Sequence, IteratorProtocol {
   ///   - original: what `path` is a copy of, for errors and for the extension; nil if it is none.
   ///   - format: `auto` goes by the extension, and by the first line if the extension says nothing.
   ///   - columns: what the header of a CSV must name.
+  ///   - substitutes: columns that may stand in place of these, by their names.
   /// - Throws: `InputError` if the input cannot be read at all; what is wrong with one line is that line's result.
   convenience init(
     path: String,
     copyOf original: String? = nil,
     format: InputFormat = .auto,
-    columns: [String] = ["to", "text"]
+    columns: [String] = ["to", "text"],
+    substitutes: [String: String] = [:]
   ) throws(InputError) {
     let name = (original ?? path) == "-" ? "standard input" : original ?? path
     if path == "-" {
       // A copy, so that every descriptor here is ours to close.
       let descriptor = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
       guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: name) }
-      try self.init(descriptor: descriptor, name: name, format: format, columns: columns)
+      try self.init(descriptor: descriptor, name: name, format: format, columns: columns, substitutes: substitutes)
     } else {
       let descriptor = open(path, O_RDONLY | O_CLOEXEC)
       guard descriptor >= 0 else { throw InputError(errorNumber: errno, name: name) }
-      try self.init(descriptor: descriptor, name: name, format: format, columns: columns)
+      try self.init(descriptor: descriptor, name: name, format: format, columns: columns, substitutes: substitutes)
     }
   }
 
@@ -76,6 +78,7 @@ final class MessageSource: Sequence, IteratorProtocol {
     name: String,
     format: InputFormat = .auto,
     columns: [String] = ["to", "text"],
+    substitutes: [String: String] = [:],
     bufferSize: Int = LineReader.defaultBufferSize
   ) throws(InputError) {
     self.descriptor = descriptor
@@ -98,7 +101,10 @@ final class MessageSource: Sequence, IteratorProtocol {
         try beginning.checkIsNotJSON(name: name)
         if beginning.isRecord { throw HeaderFault.data(needed: columns).error([]) }
         let reader = try CSVReader(lines: lines, separator: beginning.separator(for: columns))
-        if let missing = columns.first(where: { !reader.columns.contains($0) }) {
+        let missing = columns.first { column in
+          ![column, substitutes[column]].contains { $0.map(reader.columns.contains) ?? false }
+        }
+        if let missing {
           throw HeaderFault.missing(missing, needed: columns).error(reader.columns)
         }
         csv = reader

@@ -6,15 +6,16 @@ extension CommandTree {
   static let table = """
     smsq
     smsq push --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
-    --sentinel-password= --queue= --to= --text= --from= --id= --in= --at= --expires-in= --file= --format= --strict \
+    --sentinel-password= --queue= --to= --text= --template= --template-param=... --sign= --from= --id= --in= --at= \
+    --expires-in= --file= --format= --strict \
     --max-queue= --max-payload= --id-lifetime= --default-country-code= --max-segments= --json
     smsq worker --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= \
     --max-attempts= --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= \
-    --dead-age= --replicas= --payload= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    --dead-age= --keep= --replicas= --send-window= --payload= --metrics= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
     --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --on-unknown= --outbox --database= --log-format= --log-level= --show-numbers
-    smsq send --to= --text= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    smsq send --to= --text= --template= --template-param=... --sign= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
     --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --outbox --database= --json
     smsq count --text= --to= --default-country-code= --max-segments= --json
@@ -22,6 +23,8 @@ extension CommandTree {
     --sentinel-user= --sentinel-password= --queue=... --json
     smsq peek --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
     --sentinel-password= --queue= --default-country-code= --number/-n= --json --show-numbers
+    smsq status --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --json
     smsq dead (list)
     smsq dead list --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json \
@@ -38,6 +41,8 @@ extension CommandTree {
     --sentinel-user= --sentinel-password= --queue=
     smsq resume --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=
+    smsq limit --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --json
     smsq shards --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --wait= --json
     smsq doctor --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \

@@ -34,8 +34,8 @@ struct RecordingGateway: Gateway {
           id: message.id,
           userId: message.userID,
           mobile: message.to.e164,
-          content: message.text,
-          segments: message.segmentation.segments,
+          content: message.text ?? "{\(String(decoding: message.extras.members, as: UTF8.self))}",
+          segments: message.segmentation?.segments ?? 1,
           sentAt: ProcessDatabase.now()
         )
       )

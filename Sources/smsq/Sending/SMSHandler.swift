@@ -12,24 +12,28 @@ struct SMSHandler: MessageHandler {
   private let defaultCountryCode: String?
   private let showNumbers: Bool
   private let maxSegments: Int
+  private let hours: SendHours?
 
   /// - Parameters:
   ///   - payload: how payloads are written.
   ///   - defaultCountryCode: see ``PhoneNumber/init(_:defaultCountryCode:)``.
   ///   - showNumbers: whether logs show numbers in full, and not masked. Texts they never show.
   ///   - maxSegments: a text that takes more is not sent.
+  ///   - hours: when messages are sent; nil for always.
   init(
     gateway: any Gateway,
     payload: PayloadFormat = .auto,
     defaultCountryCode: String?,
     showNumbers: Bool,
-    maxSegments: Int = TextMessage.maximumSegments
+    maxSegments: Int = TextMessage.maximumSegments,
+    hours: SendHours? = nil
   ) {
     self.gateway = gateway
     self.payload = payload
     self.defaultCountryCode = defaultCountryCode
     self.showNumbers = showNumbers
     self.maxSegments = maxSegments
+    self.hours = hours
   }
 
   var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
@@ -47,7 +51,7 @@ struct SMSHandler: MessageHandler {
       }
     }
     do throws(MessageError) {
-      try message.segmentation.check(atMost: maxSegments)
+      try message.segmentation?.check(atMost: maxSegments)
     } catch {
       return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: message.id) {
         append(message, to: &$0)
@@ -56,16 +60,18 @@ struct SMSHandler: MessageHandler {
     }
     // Most never expire: for them not even the clock is fetched.
     if message.expiresAt != nil, message.hasExpired(at: tenure.now) { return expired(message) }
+    if let putOff = putOff(message, tenure) { return putOff }
 
     let start = Instant.now
     let outcome: Outcome
     var answer: GatewayAnswer?
     do {
-      let given = try await gateway.send(message, attempt: Attempt(claimed.attempt, for: tenure))
+      let given = try await gateway.send(message, attempt: Attempt(claimed.attempt, for: holder(tenure)))
       answer = given
       outcome = Self.outcome(of: given)
     } catch is NotHandedOver {
-      return message.hasExpired(at: tenure.now) ? expired(message) : HandledMessage(.notStarted, id: message.id)
+      if message.hasExpired(at: tenure.now) { return expired(message) }
+      return putOff(message, tenure) ?? HandledMessage(.notStarted, id: message.id)
     } catch is CancellationError {
       outcome = .unfinished
     } catch {
@@ -88,6 +94,18 @@ struct SMSHandler: MessageHandler {
     }
   }
 
+  /// Nil where the message may be sent now.
+  private func putOff(_ message: TextMessage, _ tenure: Tenure) -> HandledMessage? {
+    guard let hours, let opening = hours.opening(after: tenure.now()) else { return nil }
+    return HandledMessage(.putOff(until: opening, reason: hours.reason), id: message.id)
+  }
+
+  /// Whom a gateway asks that has let a message wait: it may be too late by then.
+  private func holder(_ tenure: Tenure) -> Tenure {
+    guard let hours else { return tenure }
+    return Tenure(holds: { tenure.holds() && hours.opening(after: tenure.now()) == nil }, now: tenure.now)
+  }
+
   private func expired(_ message: TextMessage) -> HandledMessage {
     HandledMessage(.expired, id: message.id) { fields in
       append(message, to: &fields)
@@ -97,7 +115,7 @@ struct SMSHandler: MessageHandler {
 
   private func append(_ message: TextMessage, segments: Int? = nil, to fields: inout LogFields) {
     fields.append("to", .text(showNumbers ? message.to.e164 : message.to.masked))
-    fields.append("segments", .number(segments ?? message.segmentation.segments))
+    if let segments = segments ?? message.segmentation?.segments { fields.append("segments", .number(segments)) }
     if let userID = message.userID {
       fields.append("user_id", .text(Redacted.user(userID, showingNumbers: showNumbers)))
     }

@@ -20,6 +20,17 @@ import Testing
     #expect(form(nil, message) == "To=%2B8613800138000&Body=a%26b%3Dc%20%2B%25%E6%82%A8%0A")
   }
 
+  @Test("A template is refused, and says why")
+  func template() throws {
+    #expect(Twilio(sender: nil).refusal(of: try .sample()) == nil)
+    let refusal = Twilio(sender: nil).refusal(of: try .templateSample())
+    guard case .permanentFailure("template", let reason) = refusal else {
+      Issue.record("\(String(describing: refusal))")
+      return
+    }
+    #expect(reason.contains("texts only"))
+  }
+
   @Test("The message's own sender comes before the standard one")
   func sender() throws {
     let service = TwilioAccount.Sender("MG0123456789abcdef0123456789ABCDEF")

@@ -12,6 +12,17 @@ import Testing
     return Webhook(secret: nil).reading(answer, to: try .sample(), now: 0)
   }
 
+  @Test("A template is posted with its parameters and its signature, in the text's place")
+  func template() throws {
+    let message = try TextMessage.templateSample(#","sign":"阿里云""#)
+    #expect(
+      String(decoding: Webhook(secret: nil).request(for: message, attempt: 1, now: 0).body, as: UTF8.self)
+        == #"{"id":"m-1","to":"+8613800138000","attempt":1,"template":"SMS_1","template_params":{"code":"123456"},"sign":"阿里云"}"#
+    )
+    let answer = HTTPAnswer(status: 200, head: "HTTP/1.1 200 OK", body: [])
+    #expect(Webhook(secret: nil).reading(answer, to: message, now: 0) == .accepted(providerID: "", segments: nil))
+  }
+
   @Test(
     "The status alone says what became of a message",
     arguments: [

@@ -29,7 +29,7 @@ import Testing
           == .throttled(code: "busy", reason: "come back later", retryAfter: .seconds(1))
       )
       let long = String(repeating: "您好😀\u{2028}\"\\", count: 30)
-      let segments = try TextMessage.sample(text: long).segmentation.segments
+      let segments = try TextMessage.sample(text: long).segmentation?.segments
       try await withThrowingTaskGroup(of: Void.self) { group in
         for number in 0..<500 {
           group.addTask {

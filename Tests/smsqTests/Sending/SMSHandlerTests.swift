@@ -27,13 +27,15 @@ import Worker
     history: MessageHistory = MessageHistory(),
     showNumbers: Bool = false,
     maxSegments: Int = 10,
+    hours: SendHours? = nil,
     answer: @escaping @Sendable (TextMessage, Int) async throws -> GatewayAnswer
   ) async -> (outcome: Outcome, fields: [String: String]) {
     let handler = SMSHandler(
       gateway: StubGateway(answer: answer),
       defaultCountryCode: "86",
       showNumbers: showNumbers,
-      maxSegments: maxSegments
+      maxSegments: maxSegments,
+      hours: hours
     )
     let claimed = ClaimedMessage(queue: "sms", claimID: "life-1", history: history, payload: Array(payload.utf8))
     // Each look at the clock takes the next of the times.
@@ -108,9 +110,24 @@ import Worker
       Issue.record("sent")
       return .accepted(providerID: "", segments: 0)
     }
-    #expect(outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text'"))
+    #expect(
+      outcome == .invalid(reason: "missing_field: 'to' is missing: a message needs 'to' and 'text' or 'template'")
+    )
     #expect(fields["id"] == "life-1")
     #expect(fields["code"] == "missing_field")
+  }
+
+  @Test("A template has no segments to count, and its line says as many as its provider does")
+  func template() async {
+    let payload = #"{"to":"+8613800138000","template":"SMS_1","template_params":{"code":"1"}}"#
+    for segments in [nil, 2] {
+      let (outcome, fields) = await handle(payload, maxSegments: 1) { message, _ in
+        #expect(message.content == .template("SMS_1"))
+        return .accepted(providerID: "b", segments: segments)
+      }
+      #expect(outcome == .sent)
+      #expect(fields["segments"] == segments.map { "\($0)" })
+    }
   }
 
   @Test("A text of more segments than are allowed is not sent, whatever it is written in, and its line says how many")
@@ -148,6 +165,38 @@ import Worker
     }
     #expect(after == .expired)
     #expect(fields["expires_at"] == "1970-01-01T00:00:01Z")
+  }
+
+  @Test("Outside its hours a message is put off to the opening, and expired first where it has expired")
+  func sendHours() async {
+    let hours = SendHours(SendWindow(start: 8 * 3600, end: 21 * 3600, zone: .utc))
+    func handle(at now: Int64, payload: String = #"{"to":"+8613800138000","text":"hi"}"#) async -> Outcome {
+      await self.handle(payload, now: now, hours: hours) { _, _ in .accepted(providerID: "", segments: 1) }.outcome
+    }
+    let reason = "outside --send-window 08:00-21:00@UTC"
+    #expect(await handle(at: 0) == .putOff(until: 8 * 3_600_000, reason: reason))
+    #expect(await handle(at: 8 * 3_600_000) == .sent)
+    #expect(await handle(at: 21 * 3_600_000) == .putOff(until: 32 * 3_600_000, reason: reason))
+    #expect(await handle(at: 21 * 3_600_000, payload: Self.payload) == .expired)
+    #expect(await handle(at: 0, payload: Self.payload) == .putOff(until: 8 * 3_600_000, reason: reason))
+    guard case .invalid = await handle(at: 0, payload: "x") else {
+      Issue.record("not invalid")
+      return
+    }
+  }
+
+  @Test("A message that a gateway let wait until the window closed is put off")
+  func closedMeanwhile() async {
+    let hours = SendHours(SendWindow(start: 0, end: 3600, zone: .utc))
+    let (outcome, _) = await handle(
+      #"{"to":"+8613800138000","text":"hi"}"#,
+      now: 3_600_000,
+      times: [3_599_999],
+      hours: hours
+    ) { _, _ in
+      throw NotHandedOver()
+    }
+    #expect(outcome == .putOff(until: 24 * 3_600_000, reason: "outside --send-window 00:00-01:00@UTC"))
   }
 
   @Test("What a gateway says of a failure stays what it said")
