@@ -14,7 +14,8 @@ struct HelpTests {
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "send-window", "payload",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "replicas", "send-window", "expires-in",
+      "payload",
       "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency", "sim-fail",

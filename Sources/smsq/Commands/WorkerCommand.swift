@@ -94,6 +94,14 @@ struct WorkerCommand: AsyncParsableCommand {
   )
   var sendWindow: SendWindow?
 
+  @Option(
+    help: ArgumentHelp(
+      "Do not send what names no expires_at later than so long after its push, or its first claim where that is not known.",
+      valueName: "time"
+    )
+  )
+  var expiresIn: Duration?
+
   @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
   var payload = PayloadFormat.auto
 
@@ -117,6 +125,9 @@ struct WorkerCommand: AsyncParsableCommand {
     if lease < .seconds(1) { throw ValidationError("--lease is \(lease.argument): write 1s or more.") }
     if wakeTimeout < .milliseconds(10) || wakeTimeout > .seconds(60) {
       throw ValidationError("--wake-timeout is \(wakeTimeout.argument): write 10ms to 60s.")
+    }
+    if let expiresIn, expiresIn < .milliseconds(1) {
+      throw ValidationError("--expires-in is \(expiresIn.argument): write 1ms or more, or leave it out.")
     }
     if backoffMax < backoffBase {
       throw ValidationError(
@@ -143,7 +154,8 @@ struct WorkerCommand: AsyncParsableCommand {
           defaultCountryCode: country.defaultCountryCode,
           showNumbers: logOptions.showNumbers,
           maxSegments: segments.maxSegments,
-          hours: sendWindow.map(SendHours.init)
+          hours: sendWindow.map(SendHours.init),
+          expiresIn: expiresIn
         ),
         options: options,
         logger: logger,
@@ -184,7 +196,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.afterCrash = afterCrash
     options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
-    options.notesClaimTime = sendWindow != nil
+    options.notesClaimTime = sendWindow != nil || expiresIn != nil
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,
       age: deadAge == .zero ? nil : deadAge
