@@ -31,10 +31,11 @@ let package = Package(
     ),
     .target(
       name: "CHiredis",
+      dependencies: ["CLinux"],
       linkerSettings: [.linkedLibrary("hiredis")]
     ),
     // Links nothing: what it needs is loaded at the first use.
-    .target(name: "CHTTP"),
+    .target(name: "CHTTP", dependencies: ["CLinux"]),
     .target(
       name: "RedisClient",
       dependencies: ["CHiredis", "CLinux"],
@@ -205,7 +206,7 @@ let package = Package(
     // The real smsq, too: depending on it has it built beside the tests, where TestSupport finds it.
     .testTarget(
       name: "CommandTests",
-      dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport"],
+      dependencies: ["smsq", "MessageQueue", "RedisClient", "TestSupport", "Wire"],
       swiftSettings: swiftSettings
     ),
     // The real smsq, and faults of every kind.

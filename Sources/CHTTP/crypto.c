@@ -1,20 +1,12 @@
 #include "CHTTP.h"
+#include "CLinux.h"
 
 #include <dlfcn.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/opensslv.h>
 #include <pthread.h>
 #include <string.h>
-
-#define TEXT(number) TEXT_OF(number)
-#define TEXT_OF(number) #number
-#if defined(OPENSSL_SHLIB_VERSION)
-#define SUFFIX ".so." TEXT(OPENSSL_SHLIB_VERSION)
-#else
-#define SUFFIX ".so." SHLIB_VERSION_NUMBER
-#endif
 
 #define OF_CRYPTO(X) X(EVP_sha256) X(HMAC) X(EVP_EncodeBlock) X(EVP_DecodeBlock)
 
@@ -27,7 +19,7 @@ static const char *absence;
 static char absence_text[256];
 
 static void load(void) {
-  void *library = dlopen("libcrypto" SUFFIX, RTLD_NOW | RTLD_LOCAL);
+  void *library = clinux_open_openssl("libcrypto");
 #define FIND(name) \
   if (!absence && (!library || !(crypto.name = (__typeof__(&name))dlsym(library, #name)))) { \
     const char *text = dlerror(); \

@@ -1,4 +1,5 @@
 #include "CHiredisTLS.h"
+#include "CLinux.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,14 +14,6 @@
 #include <time.h>
 
 // --- OpenSSL, loaded at the first use --------------------------------------------------------------------------------
-
-#define TEXT(number) TEXT_OF(number)
-#define TEXT_OF(number) #number
-#if defined(OPENSSL_SHLIB_VERSION)
-#define SUFFIX ".so." TEXT(OPENSSL_SHLIB_VERSION)
-#else
-#define SUFFIX ".so." SHLIB_VERSION_NUMBER
-#endif
 
 #define OF_SSL(X) \
   X(OPENSSL_init_ssl) X(TLS_client_method) \
@@ -63,8 +56,8 @@ static void *find(void *library, const char *name) {
 }
 
 static void load(void) {
-  void *crypto = dlopen("libcrypto" SUFFIX, RTLD_NOW | RTLD_LOCAL);
-  void *ssl = crypto ? dlopen("libssl" SUFFIX, RTLD_NOW | RTLD_LOCAL) : NULL;
+  void *crypto = clinux_open_openssl("libcrypto");
+  void *ssl = crypto ? clinux_open_openssl("libssl") : NULL;
 #define FROM_SSL(name) openssl.name = (__typeof__(&name))find(ssl, #name);
 #define FROM_CRYPTO(name) openssl.name = (__typeof__(&name))find(crypto, #name);
   OF_CRYPTO(FROM_CRYPTO)

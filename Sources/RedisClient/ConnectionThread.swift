@@ -23,24 +23,12 @@ final class ConnectionThread: SerialExecutor, TaskExecutor {
   /// - Parameter name: shown by `top -H` and debuggers; Linux keeps the first 15 bytes.
   init(name: String) {
     // The thread holds this object until its loop ends: an executor must outlive the last job of its actor.
-    let entry = Unmanaged.passRetained(Entry(name: name, thread: self))
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread,
-      nil,
-      { argument in
-        let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
-        clinux_name_thread(String(entry.name.prefix(15)))
-        entry.thread.loop()
-        return nil
-      },
-      entry.toOpaque()
+    let code = clinux_start_thread(
+      name,
+      { Unmanaged<ConnectionThread>.fromOpaque($0!).takeRetainedValue().loop() },
+      Unmanaged.passRetained(self).toOpaque()
     )
-    precondition(
-      code == 0,
-      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
-    )
-    pthread_detach(thread)
+    precondition(code == 0, "the system refused a thread (\(code)); raise the process limit (ulimit -u)")
   }
 
   func enqueue(_ job: consuming ExecutorJob) {
@@ -75,16 +63,6 @@ final class ConnectionThread: SerialExecutor, TaskExecutor {
         if stopped { return }
         wakeUps.wait()
       }
-    }
-  }
-
-  private final class Entry {
-    let name: String
-    let thread: ConnectionThread
-
-    init(name: String, thread: ConnectionThread) {
-      self.name = name
-      self.thread = thread
     }
   }
 }

@@ -7,8 +7,8 @@ package struct TextMessage: Sendable, Equatable {
   /// Names the message in logs and to the gateway: 1 to ``maximumIDLength`` characters.
   package let id: String
   /// When the message is of no more use, in Unix milliseconds.
-  package let expiresAt: Int64?
-  /// When its producer queued it, in Unix milliseconds.
+  package private(set) var expiresAt: Int64?
+  /// When its producer queued it, or wants it sent where that is later, in Unix milliseconds.
   package let queuedAt: Int64?
   /// Whose message it is, as its producer named it: 1 to ``maximumUserIDLength`` bytes without control characters. For books
   /// and logs, not for sending.
@@ -83,6 +83,15 @@ package struct TextMessage: Sendable, Equatable {
     self.queuedAt = queuedAt
     self.userID = userID
     self.extras = extras
+  }
+
+  /// The same message with an expiry, for a producer who has set none.
+  ///
+  /// - Parameter time: in Unix milliseconds.
+  package func expiring(at time: Int64) -> TextMessage {
+    var message = self
+    message.expiresAt = time
+    return message
   }
 
   /// - Parameter now: the present, Unix ms; asked for only where the message expires at all.

@@ -14,7 +14,9 @@ struct HelpTests {
     ],
     "worker": [
       "redis", "queue", "name", "concurrency", "lease", "wake-timeout", "drain", "max-attempts", "max-crashes",
-      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "keep", "replicas", "send-window", "payload", "metrics",
+      "backoff-base", "backoff-max", "after-crash", "dead-max", "dead-age", "keep", "replicas", "send-window",
+      "expires-in",
+      "payload", "metrics",
       "max-payload", "default-country-code", "max-segments", "gateway", "gateway-timeout", "gateway-ca",
       "gateway-secret-file", "gateway-secret",
       "gateway-from", "gateway-url", "sim-latency", "sim-fail",

@@ -3,6 +3,7 @@ import MessageQueue
 import RedisClient
 import TestSupport
 import Testing
+import Wire
 
 @Suite("smsq push, one message", .serialized)
 struct PushTests {
@@ -80,7 +81,13 @@ struct PushTests {
     let counts = try await bench.counts()
     #expect(counts.waiting == 0)
     #expect(counts.scheduled == 1)
+    // It is no older than it is due, for whoever counts from its push.
+    let member = Element(try await bench.queue.run("ZRANGE {sms}:later 0 0").array?.first?.bytes ?? [])
+    let payload = try String(decoding: member.payload, as: UTF8.self).json
+    let queued = Timestamp.milliseconds(try #require(payload["queued_at"] as? String))
     let due = try await bench.queue.run("ZRANGE {sms}:later 0 0 WITHSCORES").array?.last?.integer
+    #expect(queued == due.map { Int64($0) } || option[0] == "--in")
+    #expect(try #require(queued) >= counts.now)
     if option[0] == "--at" {
       #expect(due == 4_102_416_000_000)
     } else {

@@ -19,7 +19,12 @@ int clinux_set_pipe_size(int descriptor, int size);
 // open(2) with O_PATH and O_CLOEXEC: neither for reading nor for writing. Here because O_PATH is a GNU extension.
 int clinux_open_path(const char *path);
 
-// Names the calling thread, in at most 15 bytes. Here because pthread_setname_np is a GNU extension.
-void clinux_name_thread(const char *name);
+// Starts a thread that nobody waits for, and names it by the first 15 bytes; NULL leaves it the process' name. 0, or the number of
+// the error for which the system refused it. Here because pthread_setname_np is a GNU extension.
+int clinux_start_thread(const char *name, void (*run)(void *context), void *context);
+
+// dlopen(3) of one of OpenSSL's libraries, as "libcrypto", of the version that this was built with. Here because the version is a
+// macro of OpenSSL's headers.
+void *clinux_open_openssl(const char *library);
 
 #endif

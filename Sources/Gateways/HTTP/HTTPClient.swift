@@ -186,16 +186,12 @@ final class HTTPClient: Sendable {
     }
     let set = state.withLock { $0.set }
     let entry = Unmanaged.passRetained(Entry(self, set))
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread,
-      nil,
+    let code = clinux_start_thread(
+      "http",
       { argument in
         let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
-        clinux_name_thread("http")
         var loop = HTTPLoop(for: entry.client, entry.set)
         loop.run()
-        return nil
       },
       entry.toOpaque()
     )
@@ -204,6 +200,5 @@ final class HTTPClient: Sendable {
       chttp_set_free(set)
       throw HTTPSetupError(description: "the system refused a thread (\(code)): raise the process limit (ulimit -u)")
     }
-    pthread_detach(thread)
   }
 }

@@ -154,23 +154,16 @@ package final class ProgramGateway: Gateway {
         self.program = program
       }
     }
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread,
+    let code = clinux_start_thread(
       nil,
       { argument in
         let entry = Unmanaged<Entry>.fromOpaque(argument!).takeRetainedValue()
         var supervisor = ProgramSupervisor(for: entry.gateway, first: entry.program)
         supervisor.run()
-        return nil
       },
       Unmanaged.passRetained(Entry(self, program)).toOpaque()
     )
-    precondition(
-      code == 0,
-      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
-    )
-    pthread_detach(thread)
+    precondition(code == 0, "the system refused a thread (\(code)); raise the process limit (ulimit -u)")
   }
 }
 

@@ -141,7 +141,7 @@ struct PushCommand: AsyncParsableCommand {
       countryCode: country.defaultCountryCode,
       from: sender.from,
       expiresAt: expiresIn.flatMap { time in now.map { $0 + time.milliseconds } },
-      queuedAt: now,
+      queuedAt: now.map(due.time(from:)),
       maxSegments: segments.maxSegments,
       maxPayload: maxPayload.bytes
     )
@@ -229,6 +229,17 @@ struct PushCommand: AsyncParsableCommand {
 }
 
 extension OutgoingMessage.Due {
+  /// When a message is queued for sending: now, or as it is due. So it is no older than that, whoever counts.
+  ///
+  /// - Parameter now: Redis' time, Unix ms.
+  func time(from now: Int64) -> Int64 {
+    switch self {
+    case .now: now
+    case .after(let delay): now + delay.milliseconds
+    case .at(let time): max(now, time)
+    }
+  }
+
   /// - Parameter now: Redis' time, Unix ms.
   fileprivate func isAfter(_ now: Int64) -> Bool {
     switch self {

@@ -117,7 +117,7 @@ struct TableAddCommand: AsyncParsableCommand {
       defaults: .init(
         countryCode: country.defaultCountryCode,
         from: sender.from,
-        queuedAt: ProcessDatabase.now(),
+        queuedAt: due ?? ProcessDatabase.now(),
         maxSegments: segments.maxSegments,
         maxPayload: MessageQueue.defaultMaxPayload
       )

@@ -103,6 +103,14 @@ struct WorkerCommand: AsyncParsableCommand {
   )
   var sendWindow: SendWindow?
 
+  @Option(
+    help: ArgumentHelp(
+      "Do not send what names no expires_at later than so long after its push, or its first claim where that is not known.",
+      valueName: "time"
+    )
+  )
+  var expiresIn: Duration?
+
   @Option(help: "How payloads are written: JSON, PHP's serialize(), or each as its beginning shows.")
   var payload = PayloadFormat.auto
 
@@ -135,6 +143,9 @@ struct WorkerCommand: AsyncParsableCommand {
     if wakeTimeout < .milliseconds(10) || wakeTimeout > .seconds(60) {
       throw ValidationError("--wake-timeout is \(wakeTimeout.argument): write 10ms to 60s.")
     }
+    if let expiresIn, expiresIn < .milliseconds(1) {
+      throw ValidationError("--expires-in is \(expiresIn.argument): write 1ms or more, or leave it out.")
+    }
     if backoffMax < backoffBase {
       throw ValidationError(
         "--backoff-max (\(backoffMax.argument)) is shorter than --backoff-base (\(backoffBase.argument))."
@@ -157,7 +168,8 @@ struct WorkerCommand: AsyncParsableCommand {
         defaultCountryCode: country.defaultCountryCode,
         showNumbers: logOptions.showNumbers,
         maxSegments: segments.maxSegments,
-        hours: sendWindow.map(SendHours.init)
+        hours: sendWindow.map(SendHours.init),
+        expiresIn: expiresIn
       )
       let counts = metrics.map { _ in HandledCounts() }
       let worker = Worker(
@@ -232,7 +244,7 @@ struct WorkerCommand: AsyncParsableCommand {
     options.afterCrash = afterCrash
     options.onUnknown = unknownOption.onUnknown
     options.replicas = replicas
-    options.notesClaimTime = sendWindow != nil
+    options.notesClaimTime = sendWindow != nil || expiresIn != nil
     options.keep = keep == .zero ? nil : keep
     options.deadLetters = DeadLetterBounds(
       count: deadMax == 0 ? nil : deadMax,

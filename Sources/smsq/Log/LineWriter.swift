@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 import Synchronization
@@ -53,21 +54,12 @@ final class LineWriter: Sendable {
     self.descriptor = descriptor
     self.failed = failed
     self.droppedLine = droppedLine
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread,
+    let code = clinux_start_thread(
       nil,
-      { argument in
-        Unmanaged<LineWriter>.fromOpaque(argument!).takeRetainedValue().loop()
-        return nil
-      },
+      { Unmanaged<LineWriter>.fromOpaque($0!).takeRetainedValue().loop() },
       Unmanaged.passRetained(self).toOpaque()
     )
-    precondition(
-      code == 0,
-      "the system refused a thread (pthread_create: \(code)); raise the process limit (ulimit -u)"
-    )
-    pthread_detach(thread)
+    precondition(code == 0, "the system refused a thread (\(code)); raise the process limit (ulimit -u)")
   }
 
   /// How many lines were dropped, ever.

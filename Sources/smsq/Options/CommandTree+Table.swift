@@ -12,7 +12,8 @@ extension CommandTree {
     smsq worker --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=... --name= --concurrency= --lease= --wake-timeout= --drain= \
     --max-attempts= --max-crashes= --max-payload= --backoff-base= --backoff-max= --after-crash= --dead-max= \
-    --dead-age= --keep= --replicas= --send-window= --payload= --metrics= --default-country-code= --max-segments= --gateway= --gateway-timeout= \
+    --dead-age= --keep= --replicas= --send-window= --expires-in= --payload= --metrics= --default-country-code= --max-segments= \
+    --gateway= --gateway-timeout= \
     --gateway-ca= --gateway-secret-file= --gateway-secret= --gateway-from= --gateway-url= --sim-latency= --sim-fail= --sim-throttle= --sim-reject= --sim-drop= --sim-rate= --sim-seed= --sim-ledger= \
     --sim-crash-on= --on-unknown= --outbox --database= --log-format= --log-level= --show-numbers
     smsq send --to= --text= --template= --template-param=... --sign= --from= --id= --default-country-code= --max-segments= --gateway= --gateway-timeout= \

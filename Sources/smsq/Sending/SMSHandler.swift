@@ -13,6 +13,7 @@ struct SMSHandler: MessageHandler {
   private let showNumbers: Bool
   private let maxSegments: Int
   private let hours: SendHours?
+  private let expiresIn: Int64?
 
   /// - Parameters:
   ///   - payload: how payloads are written.
@@ -20,13 +21,15 @@ struct SMSHandler: MessageHandler {
   ///   - showNumbers: whether logs show numbers in full, and not masked. Texts they never show.
   ///   - maxSegments: a text that takes more is not sent.
   ///   - hours: when messages are sent; nil for always.
+  ///   - expiresIn: how long messages are of use whose producers do not say; nil for ever.
   init(
     gateway: any Gateway,
     payload: PayloadFormat = .auto,
     defaultCountryCode: String?,
     showNumbers: Bool,
     maxSegments: Int = TextMessage.maximumSegments,
-    hours: SendHours? = nil
+    hours: SendHours? = nil,
+    expiresIn: Duration? = nil
   ) {
     self.gateway = gateway
     self.payload = payload
@@ -34,6 +37,7 @@ struct SMSHandler: MessageHandler {
     self.showNumbers = showNumbers
     self.maxSegments = maxSegments
     self.hours = hours
+    self.expiresIn = expiresIn?.milliseconds
   }
 
   var startFields: Logger.Metadata { ["gateway": "\(gateway.name)"] }
@@ -44,7 +48,8 @@ struct SMSHandler: MessageHandler {
   nonisolated(nonsending) func handle(_ claimed: ClaimedMessage, during tenure: Tenure) async -> HandledMessage {
     let message: TextMessage
     do throws(MessageError) {
-      message = try decode(claimed)
+      let decoded = try decode(claimed)
+      message = expiresIn == nil ? decoded : withExpiry(decoded, claimed, tenure)
     } catch {
       return HandledMessage(.invalid(reason: "\(error.code): \(error)"), id: claimed.assignedID) {
         $0.append("code", "\(error.code)")
@@ -104,6 +109,15 @@ struct SMSHandler: MessageHandler {
   private func holder(_ tenure: Tenure) -> Tenure {
     guard let hours else { return tenure }
     return Tenure(holds: { tenure.holds() && hours.opening(after: tenure.now()) == nil }, now: tenure.now)
+  }
+
+  /// Has a message expire whose producer has set no expiry: it counts from the push where that is known, and else from the first
+  /// claim.
+  private func withExpiry(_ message: TextMessage, _ claimed: ClaimedMessage, _ tenure: Tenure) -> TextMessage {
+    guard let expiresIn, message.expiresAt == nil else { return message }
+    let claimedAt = claimed.history.claimedAt ?? tenure.now()
+    // A producer's clock may be ahead of Redis': it was pushed before it was claimed in any case.
+    return message.expiring(at: min(message.queuedAt ?? claimedAt, claimedAt) + expiresIn)
   }
 
   private func expired(_ message: TextMessage) -> HandledMessage {

@@ -28,6 +28,7 @@ import Worker
     showNumbers: Bool = false,
     maxSegments: Int = 10,
     hours: SendHours? = nil,
+    expiresIn: Duration? = nil,
     answer: @escaping @Sendable (TextMessage, Int) async throws -> GatewayAnswer
   ) async -> (outcome: Outcome, fields: [String: String]) {
     let handler = SMSHandler(
@@ -35,7 +36,8 @@ import Worker
       defaultCountryCode: "86",
       showNumbers: showNumbers,
       maxSegments: maxSegments,
-      hours: hours
+      hours: hours,
+      expiresIn: expiresIn
     )
     let claimed = ClaimedMessage(queue: "sms", claimID: "life-1", history: history, payload: Array(payload.utf8))
     // Each look at the clock takes the next of the times.
@@ -165,6 +167,33 @@ import Worker
     }
     #expect(after == .expired)
     #expect(fields["expires_at"] == "1970-01-01T00:00:01Z")
+  }
+
+  @Test("A message without an expiry gets one, from its push where that is known, and else from its first claim")
+  func standardExpiry() async {
+    let plain = #"{"to":"+8613800138000","text":"hi"}"#
+    let pushed = #"{"to":"+8613800138000","text":"hi","queued_at":"1970-01-01T00:00:01Z"}"#
+    func expiry(_ payload: String, claimedAt: Int64?, now: Int64) async -> (Outcome, Int64?) {
+      let expiry = Mutex<Int64?>(nil)
+      let history = MessageHistory(claimedAt: claimedAt)
+      let (outcome, _) = await handle(payload, now: now, history: history, expiresIn: .seconds(300)) { message, _ in
+        expiry.withLock { $0 = message.expiresAt }
+        return .accepted(providerID: "", segments: 1)
+      }
+      return (outcome, expiry.withLock { $0 })
+    }
+    // The gateway is told as well.
+    #expect(await expiry(plain, claimedAt: 5_000, now: 7_000) == (.sent, 305_000))
+    #expect(await expiry(plain, claimedAt: 5_000, now: 304_999) == (.sent, 305_000))
+    #expect(await expiry(plain, claimedAt: 5_000, now: 305_000) == (.expired, nil))
+    #expect(await expiry(plain, claimedAt: nil, now: 305_000) == (.sent, 605_000))
+    #expect(await expiry(pushed, claimedAt: 5_000, now: 300_999) == (.sent, 301_000))
+    #expect(await expiry(pushed, claimedAt: 5_000, now: 301_000) == (.expired, nil))
+    // Its producer's clock is ahead.
+    #expect(await expiry(pushed, claimedAt: 500, now: 600) == (.sent, 300_500))
+    // What its producer says counts, be it sooner or later.
+    #expect(await expiry(Self.payload, claimedAt: 0, now: 999) == (.sent, 1_000))
+    #expect(await expiry(Self.payload, claimedAt: 0, now: 1_000) == (.expired, nil))
   }
 
   @Test("Outside its hours a message is put off to the opening, and expired first where it has expired")
