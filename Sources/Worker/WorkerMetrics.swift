@@ -56,7 +56,8 @@ extension WorkerMetrics.Queue {
     case .heard(.failed):
       calls += 1
       return
-    case .heard(.rang), .joined, .renewed, .foundUnsafe, .askedForRing, .fenced, .settled, .compared, .dropped,
+    case .heard(.rang), .heard(.limitHolds), .joined, .renewed, .foundUnsafe, .askedForRing, .fenced, .settled,
+      .compared, .dropped,
       .counted,
       .left:
       break

@@ -54,6 +54,7 @@ struct WorkerMetricsTests {
   func promtool() async throws {
     let bench = try await Bench()
     let port = try FreePort.take()
+    try await bench.queue.run(#"LPUSH sms {"to":"+15005550002","text":"hi","id":"never"}"#)
     try await bench.push(5)
     let worker = try bench.worker("--metrics", "127.0.0.1:\(port)")
     try await bench.eventually(sent: 5)
@@ -62,6 +63,15 @@ struct WorkerMetricsTests {
     #expect(body.contains("smsq_messages_handled_total"))
     let result = try await ChildProcess("promtool", ["check", "metrics"], input: .bytes(Array(body.utf8))).end()
     #expect(result.code == 0 && result.stdout.isEmpty && result.stderr.isEmpty, "\(result)")
+    // The rules that we give away name metrics that there are.
+    let rules = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../docs/examples/alerts.yml")
+      .standardizedFileURL
+    let checked = try await ChildProcess("promtool", ["check", "rules", rules.path]).end()
+    #expect(checked.code == 0, "\(checked)")
+    let text = try String(contentsOf: rules, encoding: .utf8)
+    let names = text.matches(of: /smsq_[a-z_]+/).map { String($0.output) }
+    #expect(names.count > 5)
+    for name in names { #expect(body.contains("# TYPE \(name) "), "\(name)") }
     worker.send(SIGTERM)
     #expect(try await worker.end().code == 0)
   }

@@ -250,9 +250,9 @@ struct CallGenerator {
     let crashes = Int.random(in: 0...1, using: &generator)
     let reason = ["why", "naïve \"/\\\u{1}"].randomElement(using: &generator)!
     let verb: Settlement.Verb =
-      switch Int.random(in: 0..<8, using: &generator) {
+      switch Int.random(in: 0..<9, using: &generator) {
       case 0...1: .sent
-      case 7: .later(message.element(), at: 1_800_000_000_000 + .random(in: 0...3, using: &generator))
+      case 8: .later(message.element(), at: 1_800_000_000_000 + .random(in: 0...3, using: &generator))
       case 2: .expired
       case 7:
         .ended(

@@ -71,6 +71,7 @@ final class HandledCounts: Sendable {
     case .unknown(let reason): ("unknown", reason)
     case .refused(let reason): ("permanent", reason)
     case .invalid: ("invalid", nil)
+    case .putOff: ("put_off", nil)
     case .notStarted: ("not_started", nil)
     case .unfinished: ("unfinished", nil)
     }
