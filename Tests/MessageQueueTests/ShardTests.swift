@@ -48,7 +48,7 @@ struct ShardTests {
         call: enqueue(""),
         answer: accepted,
         after: [
-          "sms: a", "{sms}:seen:1: 1 for 1440m", "{sms}:spread: 9:1", "{sms}:stats: pushed=1", "{sms}:wake: 1",
+          "sms: a", "{sms}:seen:1: 86400000 for 1440m", "{sms}:spread: 9:1", "{sms}:stats: pushed=1", "{sms}:wake: 1",
         ]
       ),
       ScriptCase(
@@ -57,7 +57,7 @@ struct ShardTests {
         call: enqueue(""),
         answer: accepted,
         after: [
-          "sms: a", "{sms}:seen:1: 1 for 1440m", "{sms}:shard: 2:8", "{sms}:stats: pushed=1", "{sms}:wake: 1",
+          "sms: a", "{sms}:seen:1: 86400000 for 1440m", "{sms}:shard: 2:8", "{sms}:stats: pushed=1", "{sms}:wake: 1",
         ]
       ),
       ScriptCase(
