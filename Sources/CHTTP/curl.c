@@ -1,8 +1,6 @@
 #include "CHTTP.h"
+#include "library.h"
 
-#include <dlfcn.h>
-#include <openssl/crypto.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,88 +9,6 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-
-// --- libcurl's interface, as far as it is used -------------------------------------------------------------------------
-
-// Its numbers and types do not change as long as the library is libcurl.so.4 (curl.se/libcurl/abi.html), so its headers are not
-// needed to build. From curl/curl.h and curl/multi.h of 7.88.
-#include "libcurl.h"
-
-typedef void CURL;
-typedef void CURLM;
-struct curl_slist;
-
-typedef struct {
-  int msg;
-  CURL *easy_handle;
-  union {
-    void *whatever;
-    int result;
-  } data;
-} CURLMsg;
-
-#define OF_CURL(X) \
-  X(int, curl_global_init, (long)) \
-  X(CURL *, curl_easy_init, (void)) \
-  X(void, curl_easy_cleanup, (CURL *)) \
-  X(int, curl_easy_setopt, (CURL *, int, ...)) \
-  X(int, curl_easy_getinfo, (CURL *, int, ...)) \
-  X(const char *, curl_easy_strerror, (int)) \
-  X(struct curl_slist *, curl_slist_append, (struct curl_slist *, const char *)) \
-  X(void, curl_slist_free_all, (struct curl_slist *)) \
-  X(CURLM *, curl_multi_init, (void)) \
-  X(int, curl_multi_cleanup, (CURLM *)) \
-  X(int, curl_multi_setopt, (CURLM *, int, ...)) \
-  X(int, curl_multi_add_handle, (CURLM *, CURL *)) \
-  X(int, curl_multi_remove_handle, (CURLM *, CURL *)) \
-  X(int, curl_multi_socket_action, (CURLM *, int, int, int *)) \
-  X(CURLMsg *, curl_multi_info_read, (CURLM *, int *))
-
-#define POINTER(type, name, parameters) type(*name) parameters;
-static struct {
-  OF_CURL(POINTER)
-} curl;
-
-static const char *absence;
-static char absence_text[256];
-
-static void note_absence(const char *name) {
-  const char *text = dlerror();
-  if (absence) return;
-  strncpy(absence_text, text ? text : name, sizeof absence_text - 1);
-  absence = absence_text;
-}
-
-static void load(void) {
-  void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    note_absence("libcurl.so.4");
-    return;
-  }
-#define FIND(type, name, parameters) \
-  if (!(curl.name = (type(*) parameters)dlsym(library, #name))) note_absence(#name);
-  OF_CURL(FIND)
-  if (absence) return;
-  // OpenSSL first, where libcurl has it: other threads may be in it while the process ends, so it must not clean up then.
-  int (*init)(uint64_t, const void *) = (int (*)(uint64_t, const void *))dlsym(library, "OPENSSL_init_ssl");
-  if (init) init(OPENSSL_INIT_NO_ATEXIT, NULL);
-  if (curl.curl_global_init(CURL_GLOBAL_DEFAULT) != 0) absence = "curl_global_init failed";
-}
-
-const char *chttp_load(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, load);
-  return absence;
-}
-
-const char *chttp_system_ca(void) {
-  CURL *easy = curl.curl_easy_init();
-  char *path = NULL;
-  if (easy && curl.curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) != 0) path = NULL;
-  // The text is libcurl's own, and stays.
-  if (easy) curl.curl_easy_cleanup(easy);
-  return path;
-}
 
 // --- A set -------------------------------------------------------------------------------------------------------------
 
