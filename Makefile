@@ -21,7 +21,7 @@ TOPOLOGY_TESTS := ^TopologyTests\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
 BENCH ?=
 # Rows of docs/performance.md, as drain,push; and apart, together or free: which cores Redis and the others may use.
-BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,tls,limit,peers
+BENCH_ROWS ?= drain,gateway,push,latency,idle,growth,process_table,crash,tls,limit,http,peers
 BENCH_PIN ?= apart
 # For the row `builds`: NAME=PATH,... of the binaries that it compares.
 BENCH_BUILDS ?=
@@ -154,10 +154,11 @@ check-instructions: bench-instructions ## Fail if a message takes more instructi
 
 # With the compiler of the Swift toolchain, because a machine that has Swift need have no other.
 bench-tools: build
-	@.ci/dependencies redis-server python3
+	@.ci/dependencies redis-server python3 libcurl4
 	@mkdir -p $(BENCH_TOOLS)
 	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/limit Tests/Bench/limit.c -lhiredis
 	clang -O2 -Wall -Wextra -o $(BENCH_TOOLS)/sqlite Tests/Bench/sqlite.c -lsqlite3
+	clang -O2 -Wall -Wextra -ISources/CHTTP -o $(BENCH_TOOLS)/http Tests/Bench/http.c -l:libcurl.so.4
 
 numbers: ## Write the numbering plans and their tests' numbers anew, from libphonenumber's metadata at PyPI
 	@.ci/dependencies python3 python3-venv

@@ -1,131 +1,158 @@
 #include "CHTTP.h"
+#include "library.h"
 
-#include <dlfcn.h>
-#include <openssl/crypto.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-// --- libcurl's interface, as far as it is used -------------------------------------------------------------------------
-
-// Its numbers and types do not change as long as the library is libcurl.so.4 (curl.se/libcurl/abi.html), so its headers are not
-// needed to build. From curl/curl.h and curl/multi.h of 7.88.
-#include "libcurl.h"
-
-typedef void CURL;
-typedef void CURLM;
-struct curl_slist;
-
-typedef struct {
-  int msg;
-  CURL *easy_handle;
-  union {
-    void *whatever;
-    int result;
-  } data;
-} CURLMsg;
-
-#define OF_CURL(X) \
-  X(int, curl_global_init, (long)) \
-  X(CURL *, curl_easy_init, (void)) \
-  X(void, curl_easy_cleanup, (CURL *)) \
-  X(int, curl_easy_setopt, (CURL *, int, ...)) \
-  X(int, curl_easy_getinfo, (CURL *, int, ...)) \
-  X(const char *, curl_easy_strerror, (int)) \
-  X(struct curl_slist *, curl_slist_append, (struct curl_slist *, const char *)) \
-  X(void, curl_slist_free_all, (struct curl_slist *)) \
-  X(CURLM *, curl_multi_init, (void)) \
-  X(int, curl_multi_cleanup, (CURLM *)) \
-  X(int, curl_multi_setopt, (CURLM *, int, ...)) \
-  X(int, curl_multi_add_handle, (CURLM *, CURL *)) \
-  X(int, curl_multi_remove_handle, (CURLM *, CURL *)) \
-  X(int, curl_multi_perform, (CURLM *, int *)) \
-  X(int, curl_multi_poll, (CURLM *, void *, unsigned int, int, int *)) \
-  X(int, curl_multi_wakeup, (CURLM *)) \
-  X(CURLMsg *, curl_multi_info_read, (CURLM *, int *))
-
-#define POINTER(type, name, parameters) type(*name) parameters;
-static struct {
-  OF_CURL(POINTER)
-} curl;
-
-static const char *absence;
-static char absence_text[256];
-
-static void note_absence(const char *name) {
-  const char *text = dlerror();
-  if (absence) return;
-  strncpy(absence_text, text ? text : name, sizeof absence_text - 1);
-  absence = absence_text;
-}
-
-static void load(void) {
-  void *library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    note_absence("libcurl.so.4");
-    return;
-  }
-#define FIND(type, name, parameters) \
-  if (!(curl.name = (type(*) parameters)dlsym(library, #name))) note_absence(#name);
-  OF_CURL(FIND)
-  if (absence) return;
-  // OpenSSL first, where libcurl has it: other threads may be in it while the process ends, so it must not clean up then.
-  int (*init)(uint64_t, const void *) = (int (*)(uint64_t, const void *))dlsym(library, "OPENSSL_init_ssl");
-  if (init) init(OPENSSL_INIT_NO_ATEXIT, NULL);
-  if (curl.curl_global_init(CURL_GLOBAL_DEFAULT) != 0) absence = "curl_global_init failed";
-}
-
-const char *chttp_load(void) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, load);
-  return absence;
-}
-
-const char *chttp_system_ca(void) {
-  CURL *easy = curl.curl_easy_init();
-  char *path = NULL;
-  if (easy && curl.curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) != 0) path = NULL;
-  // The text is libcurl's own, and stays.
-  if (easy) curl.curl_easy_cleanup(easy);
-  return path;
-}
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
 // --- A set -------------------------------------------------------------------------------------------------------------
 
-struct chttp_set {
+// For each request libcurl looks through its connections for one that is free, one after the other, and with thousands of them in
+// flight that takes longer than all the rest. So a set has several multi handles, each for so many requests.
+#define MOST_IN_POOL 256
+// Sockets that are looked at in one go.
+#define MOST_EVENTS 256
+#define WAKE UINT32_MAX
+
+typedef struct {
+  chttp_set *set;
+  uint32_t index;
   CURLM *multi;
+  int request_count;
+  // When libcurl wants to be called whatever comes, ms of CLOCK_MONOTONIC; -1 for never.
+  long long due;
+} pool;
+
+// libcurl says which sockets it waits for, and until when: curl_multi_poll would ask for all of them each time, and
+// curl_multi_perform look at each request.
+struct chttp_set {
+  int sockets;  // an epoll
+  int wake;  // an eventfd
+  pool **pools;
+  uint32_t pool_count;
+  // The one that is asked first for requests that are over.
+  uint32_t turn;
+  struct epoll_event events[MOST_EVENTS];
+  int event_count;
 };
+
+static long long milliseconds_now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (long long)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+}
+
+static bool watch(chttp_set *set, int socket, uint32_t events, uint32_t index) {
+  struct epoll_event event = { .events = events, .data.u64 = (uint64_t)index << 32 | (uint32_t)socket };
+  if (events == 0) return epoll_ctl(set->sockets, EPOLL_CTL_DEL, socket, &event) == 0;
+  return epoll_ctl(set->sockets, EPOLL_CTL_MOD, socket, &event) == 0 || epoll_ctl(set->sockets, EPOLL_CTL_ADD, socket, &event) == 0;
+}
+
+static int watch_socket(CURL *easy, int socket, int what, void *context, void *unused) {
+  (void)easy, (void)unused;
+  pool *pool = context;
+  uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0) | (what & CURL_POLL_OUT ? EPOLLOUT : 0);
+  watch(pool->set, socket, what == CURL_POLL_REMOVE ? 0 : events, pool->index);
+  return 0;
+}
+
+static int note_due(CURLM *multi, long milliseconds, void *context) {
+  (void)multi;
+  ((pool *)context)->due = milliseconds < 0 ? -1 : milliseconds_now() + milliseconds;
+  return 0;
+}
 
 chttp_set *chttp_set_new(void) {
   chttp_set *set = calloc(1, sizeof *set);
   if (!set) return NULL;
-  set->multi = curl.curl_multi_init();
-  if (!set->multi) {
-    free(set);
+  set->sockets = epoll_create1(EPOLL_CLOEXEC);
+  set->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (set->sockets >= 0 && set->wake >= 0 && watch(set, set->wake, EPOLLIN, WAKE)) return set;
+  chttp_set_free(set);
+  return NULL;
+}
+
+// A pool with room for one more request; NULL when memory is out.
+static pool *find_pool(chttp_set *set) {
+  for (uint32_t index = 0; index < set->pool_count; index++) {
+    if (set->pools[index]->request_count < MOST_IN_POOL) return set->pools[index];
+  }
+  pool **longer = realloc(set->pools, (set->pool_count + 1) * sizeof *longer);
+  if (!longer) return NULL;
+  set->pools = longer;
+  pool *fresh = calloc(1, sizeof *fresh);
+  if (!fresh) return NULL;
+  fresh->multi = curl.curl_multi_init();
+  if (!fresh->multi) {
+    free(fresh);
     return NULL;
   }
+  fresh->set = set;
+  fresh->due = -1;
+  fresh->index = set->pool_count;
   // Else connections are closed as soon as fewer requests are in flight, to be opened again with the next.
-  curl.curl_multi_setopt(set->multi, CURLMOPT_MAXCONNECTS, 100000L);
-  return set;
+  curl.curl_multi_setopt(fresh->multi, CURLMOPT_MAXCONNECTS, 100000L);
+  curl.curl_multi_setopt(fresh->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+  curl.curl_multi_setopt(fresh->multi, CURLMOPT_SOCKETDATA, fresh);
+  curl.curl_multi_setopt(fresh->multi, CURLMOPT_TIMERFUNCTION, note_due);
+  curl.curl_multi_setopt(fresh->multi, CURLMOPT_TIMERDATA, fresh);
+  return set->pools[set->pool_count++] = fresh;
 }
 
 void chttp_set_free(chttp_set *set) {
-  curl.curl_multi_cleanup(set->multi);
+  for (uint32_t index = 0; index < set->pool_count; index++) {
+    curl.curl_multi_cleanup(set->pools[index]->multi);
+    free(set->pools[index]);
+  }
+  free(set->pools);
+  if (set->sockets >= 0) close(set->sockets);
+  if (set->wake >= 0) close(set->wake);
   free(set);
 }
 
 void chttp_set_perform(chttp_set *set) {
   int running;
-  curl.curl_multi_perform(set->multi, &running);
+  for (int index = 0; index < set->event_count; index++) {
+    struct epoll_event *event = &set->events[index];
+    uint32_t place = event->data.u64 >> 32;
+    int socket = (int)(uint32_t)event->data.u64, found = 0;
+    if (place == WAKE) {
+      eventfd_t count;
+      eventfd_read(socket, &count);
+      continue;
+    }
+    if (event->events & EPOLLIN) found |= CURL_CSELECT_IN;
+    if (event->events & EPOLLOUT) found |= CURL_CSELECT_OUT;
+    if (event->events & (EPOLLERR | EPOLLHUP)) found |= CURL_CSELECT_ERR;
+    curl.curl_multi_socket_action(set->pools[place]->multi, socket, found, &running);
+  }
+  set->event_count = 0;
+  // What was added since the last time is due as well.
+  long long now = milliseconds_now();
+  for (uint32_t index = 0; index < set->pool_count; index++) {
+    pool *pool = set->pools[index];
+    if (pool->due < 0 || pool->due > now) continue;
+    pool->due = -1;
+    curl.curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
 }
 
 void chttp_set_wait(chttp_set *set, int milliseconds) {
-  curl.curl_multi_poll(set->multi, NULL, 0, milliseconds, NULL);
+  long long now = milliseconds_now();
+  for (uint32_t index = 0; index < set->pool_count; index++) {
+    long long due = set->pools[index]->due;
+    if (due >= 0 && due - now < milliseconds) milliseconds = due > now ? (int)(due - now) : 0;
+  }
+  int count = epoll_wait(set->sockets, set->events, MOST_EVENTS, milliseconds);
+  set->event_count = count > 0 ? count : 0;
 }
 
-void chttp_set_wake(chttp_set *set) { curl.curl_multi_wakeup(set->multi); }
+void chttp_set_wake(chttp_set *set) { eventfd_write(set->wake, 1); }
 
 // --- A request ---------------------------------------------------------------------------------------------------------
 
@@ -140,6 +167,8 @@ typedef struct {
 
 struct chttp_request {
   CURL *easy;
+  // Of the set that it was first begun in, where it stays.
+  pool *pool;
   struct curl_slist *headers;
   bool (*may_begin)(void *);
   size_t most_bytes;
@@ -267,6 +296,7 @@ chttp_request *chttp_request_new(const chttp_settings *settings) {
 
 void chttp_request_free(chttp_request *request) {
   curl.curl_easy_cleanup(request->easy);
+  if (request->pool) request->pool->request_count--;
   if (request->headers) curl.curl_slist_free_all(request->headers);
   free(request->sent.bytes);
   free(request->head.bytes);
@@ -289,27 +319,34 @@ bool chttp_request_begin(
   request->sent.count = request->head.count = request->body.count = request->taken = 0;
   request->words[0] = 0;
   request->result = (chttp_result){ .context = context };
+  if (!request->pool) {
+    if (!(request->pool = find_pool(set))) return false;
+    request->pool->request_count++;
+  }
   return request->headers && append(&request->sent, body, count) &&
     curl.curl_easy_setopt(request->easy, CURLOPT_HTTPHEADER, request->headers) == 0 &&
     curl.curl_easy_setopt(request->easy, CURLOPT_POSTFIELDSIZE_LARGE, (long long)count) == 0 &&
-    curl.curl_multi_add_handle(set->multi, request->easy) == 0;
+    curl.curl_multi_add_handle(request->pool->multi, request->easy) == 0;
 }
 
 void chttp_request_end(chttp_request *request, chttp_set *set) {
-  curl.curl_multi_remove_handle(set->multi, request->easy);
+  (void)set;
+  curl.curl_multi_remove_handle(request->pool->multi, request->easy);
 }
 
 chttp_request *chttp_set_next_over(chttp_set *set) {
   int more;
   CURLMsg *message;
-  while ((message = curl.curl_multi_info_read(set->multi, &more))) {
-    if (message->msg != CURLMSG_DONE) continue;
-    chttp_request *request = NULL;
-    int code = message->data.result;
-    curl.curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
-    // What was enough is no failure.
-    request->code = code == CURLE_WRITE_ERROR && request->result.is_cut ? 0 : code;
-    return request;
+  for (uint32_t asked = 0; asked < set->pool_count; asked++, set->turn = (set->turn + 1) % set->pool_count) {
+    while ((message = curl.curl_multi_info_read(set->pools[set->turn]->multi, &more))) {
+      if (message->msg != CURLMSG_DONE) continue;
+      chttp_request *request = NULL;
+      int code = message->data.result;
+      curl.curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &request);
+      // What was enough is no failure.
+      request->code = code == CURLE_WRITE_ERROR && request->result.is_cut ? 0 : code;
+      return request;
+    }
   }
   return NULL;
 }

@@ -55,7 +55,7 @@ extension TextMessage {
       to: checked.to,
       // They have been checked, so the one or the other is there.
       content: checked.segmentation.map { .text(fields.value(of: fields.text)!, $0) }
-        ?? .template(fields.value(of: fields.template)!),
+        ?? .template(fields.templated.flatMap { fields.value(of: $0.template) }!),
       from: fields.value(of: fields.from),
       id: ownID ?? assignedID,
       expiresAt: checked.expiresAt,
@@ -107,7 +107,7 @@ struct CheckedFields {
   ///
   /// - Throws: `invalid_template`.
   private static func hasTemplate(_ fields: borrowing MessageFields) throws(MessageError) -> Bool {
-    guard let template = fields.template.string else { return false }
+    guard let templated = fields.templated, let template = templated.template.string else { return false }
     guard !template.isEmpty else {
       if fields.text.string != nil { return false }
       throw MessageError(.invalidTemplate, "'template' is empty: write the provider's name for it, or a 'text'")
@@ -118,8 +118,8 @@ struct CheckedFields {
         "there are both 'text' and 'template': leave one out, as only one can be sent"
       )
     }
-    try fields.withUTF8(of: fields.template, TextMessage.check(template:))
-    if let first = fields.firstByte(of: fields.templateParams), !TemplateParameters.mayBegin(first) {
+    try fields.withUTF8(of: templated.template, TextMessage.check(template:))
+    if let first = fields.firstByte(of: templated.parameters), !TemplateParameters.mayBegin(first) {
       throw TemplateParameters.wrongType
     }
     return true
@@ -142,8 +142,8 @@ struct MessageFields: ~Copyable {
   private let payload: [UInt8]
   private(set) var to = MessageField("to")
   private(set) var text = MessageField("text")
-  private(set) var template = MessageField("template")
-  private(set) var templateParams = MessageField("template_params")
+  /// Nil where there is neither, as in most.
+  private(set) var templated: TemplateFields?
   private(set) var from = MessageField("from")
   private(set) var id = MessageField("id")
   private(set) var expiresAt = MessageField("expires_at")
@@ -183,10 +183,14 @@ struct MessageFields: ~Copyable {
         // The gateway is handed these two as they were written.
         case "template":
           hasExtras = true
-          try template.read(&reader, orNumber: .digits)
+          var fields = templated ?? TemplateFields()
+          try fields.template.read(&reader, orNumber: .digits)
+          templated = fields
         case "template_params":
           hasExtras = true
-          try templateParams.skip(&reader)
+          var fields = templated ?? TemplateFields()
+          try fields.parameters.skip(&reader)
+          templated = fields
         default:
           hasExtras = true
           try reader.skipValue()
@@ -227,6 +231,11 @@ func ~= (word: StaticString, name: UTF8Span) -> Bool {
     for index in word.indices where name[index] != word[index] { return false }
     return true
   }
+}
+
+struct TemplateFields {
+  var template = MessageField("template")
+  var parameters = MessageField("template_params")
 }
 
 struct MessageField {

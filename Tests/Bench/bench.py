@@ -3,7 +3,7 @@
     bench.py [--quick | --huge] [--rows drain,push] [--pin apart|together|free] [--json FILE] SMSQ TOOLS
 
 Every comparison takes turns (A B A B ...), at least three each, against one private redis-server and under one pinning.
-TOOLS is the folder of limit and sqlite, built of the C files here. The standard library only.
+TOOLS is the folder of limit, sqlite and http, built of the C files here. The standard library only.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import time
 
 from tools import Bench, Redis, median
 
-ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash", "tls", "limit", "peers"]
+ROWS = ["drain", "gateway", "push", "latency", "idle", "growth", "process_table", "crash", "tls", "limit", "http", "peers"]
 
 
 def machine():

@@ -226,6 +226,23 @@ struct HTTPGatewayTests {
     #expect(request.body == "To=%2B8613800138000&Body=hello%20there&MessagingServiceSid=\(service)")
   }
 
+  @Test("Its memory does not grow with the messages that it has posted")
+  func memory() async throws {
+    let bench = try await Bench()
+    let server = try await HTTPTestServer(isQuiet: true)
+    try await bench.push(2_000, prefix: "warm")
+    let worker = try bench.worker(name: nil, "--gateway", server.url("/200"), "--log-level", "warning")
+    try await bench.eventually(sent: 2_000)
+    let before = try worker.peakMemory
+    try await bench.push(10_000)
+    try await bench.eventually(sent: 12_000, within: .seconds(120))
+    let after = try worker.peakMemory
+    worker.send(SIGTERM)
+    #expect(try await worker.end().code == 0)
+    // In KiB: half a kilobyte of each message would be more.
+    #expect(after - before < 5_000)
+  }
+
   @Test("Who does not use it pays nothing: libcurl is not even loaded")
   func unused() async throws {
     let server = try await HTTPTestServer()

@@ -13,7 +13,8 @@ struct HTTPLoop {
 
   /// Ours, in bytes. An outcome takes a few hundred.
   private static let mostBytes = 64 * 1024
-  private static let mostSpare = 256
+  /// Ours: to make one anew takes longer than to keep it, and all of them go when it is idle.
+  private static let mostSpare = 10_000
   /// In ms. Connections are not used again when they have been idle for longer (CURLOPT_MAXAGE_CONN in curl.c): close them.
   private static let idle: Int32 = 5000
 

@@ -95,17 +95,17 @@ struct BulkPush {
     _ defaults: PreparedMessage.Defaults
   ) throws(Failure) -> OutgoingMessage {
     let payload: [UInt8]
-    let fields: PushFields
-    do throws(InputError) {
-      fields = try line.result.get()
-    } catch {
-      throw Failure(error.message, error.exitCode)
-    }
-    do throws(MessageError) {
-      switch fields {
-      case .json(let bytes): payload = bytes
-      case .columns(let columns): payload = try Self.payload(columns)
+    switch line.result {
+    case .success(.json(let bytes)): payload = bytes
+    case .success(.columns(let columns)):
+      do {
+        payload = try Self.payload(columns)
+      } catch {
+        throw Failure("\(error)", .dataError)
       }
+    case .failure(let error): throw Failure(error.message, error.exitCode)
+    }
+    do {
       let prepared = try PreparedMessage(payload: payload, defaults: defaults)
       return OutgoingMessage(payload: prepared.payload, callerID: prepared.callerID, due: due)
     } catch {
