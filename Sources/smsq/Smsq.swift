@@ -24,7 +24,7 @@ struct Smsq: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       PushCommand.self, WorkerCommand.self, SendCommand.self, CountCommand.self, StatsCommand.self, PeekCommand.self,
-      StatusCommand.self,
+      StatusCommand.self, CancelCommand.self, PurgeCommand.self, MoveCommand.self,
       DeadCommand.self, PauseCommand.self, ResumeCommand.self, ShardsCommand.self, DoctorCommand.self,
       CronCommand.self, TableCommand.self, OutboxCommand.self,
     ]

@@ -13,6 +13,7 @@ struct InspectionTests {
     let names: Set = [
       "queue", "waiting", "scheduled", "claimed", "dead", "paused", "oldest_seconds", "pushed", "sent", "retried",
       "expired", "recovered", "returned", "dead_total", "dead_removed", "lost", "revived",
+      "cancelled", "purged", "moved_in", "moved_out",
       "workers",
     ]
     #expect(Set(try empty.output.json.keys) == names)
