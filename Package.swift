@@ -46,8 +46,10 @@ let package = Package(
       dependencies: ["RedisClient"],
       // In the binary, so that the one file is all there is to install.
       resources: [
+        .embedInCode("Scripts/arrive.lua"),
         .embedInCode("Scripts/audit.lua"),
         .embedInCode("Scripts/claim.lua"),
+        .embedInCode("Scripts/depart.lua"),
         .embedInCode("Scripts/drop.lua"),
         .embedInCode("Scripts/enqueue.lua"),
         .embedInCode("Scripts/fence.lua"),
@@ -65,6 +67,7 @@ let package = Package(
         .embedInCode("Scripts/revive.lua"),
         .embedInCode("Scripts/settle.lua"),
         .embedInCode("Scripts/spread.lua"),
+        .embedInCode("Scripts/take.lua"),
       ],
       swiftSettings: callersThread
     ),

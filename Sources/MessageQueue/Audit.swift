@@ -37,7 +37,7 @@ extension MessageQueue {
       .audit,
       keys: [
         keys.list, keys.wake, keys.later, keys.dead, keys.stats, keys.paused, keys.workers, keys.turns, keys.health,
-        keys.dropping, keys.served, keys.spread, keys.shard, keys.limit,
+        keys.dropping, keys.served, keys.spread, keys.shard, keys.moving, keys.limit,
       ]
     )
     call.append(keys.claimedPrefix)

@@ -104,6 +104,32 @@ extension MessageQueue {
     return (fields.dropFirst().map { Element($0.bytes ?? []) }, Int(fields[0].integer ?? 0))
   }
 
+  /// The messages that are scheduled or to be tried again, the next due first, with their times in Unix ms. They stay where they are.
+  ///
+  /// - Parameter mostBytes: the most that they may have, unless the first one has more.
+  /// - Returns: `leftOut` is how many more were asked for, and are there, and had no room.
+  package func peekScheduled(
+    _ count: Int,
+    mostBytes: Int
+  ) async throws(RedisError) -> (messages: [(element: Element, due: Int64)], leftOut: Int) {
+    if count <= 0 { return ([], 0) }
+    let all = Int(try await connection.run(RedisCommand("ZCARD", keys.later)).integer ?? 0)
+    var call = ScriptCall(.letters, keys: [keys.later])
+    call.append("-inf")
+    call.append("+inf")
+    call.append(0)
+    call.append(count)
+    call.append(mostBytes)
+    let fields = try await connection.call(call).elements(0, of: .letters)
+    let messages = stride(from: 0, to: fields.count - 1, by: 2).map { index in
+      (
+        Element(fields[index].bytes ?? []),
+        Self.time(fields[index + 1].string.flatMap { Double($0) }.flatMap { Int64(exactly: $0.rounded()) } ?? .max)
+      )
+    }
+    return (messages, max(0, min(all, count) - messages.count))
+  }
+
   /// Redis' time, Unix ms.
   package func now() async throws(RedisError) -> Int64 {
     let parts = try await connection.run(RedisCommand("TIME")).array ?? []

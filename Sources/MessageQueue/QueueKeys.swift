@@ -33,6 +33,9 @@ package struct QueueKeys: Sendable {
   package let served: String
   /// String, of a shard that is not the first: over how many of them pushes to the queue are spread.
   package let shard: String
+  /// Hash: messages on their way to another queue, in the order in which they go, and where to, as what batch, and how many of them
+  /// are gone from here.
+  package let moving: String
   /// Never there: the last of the keys that each script names which writes.
   ///
   /// While the slot moves from one node of a cluster to another, some keys are here and some there. Redis then refuses a call
@@ -43,6 +46,7 @@ package struct QueueKeys: Sendable {
   package let claimedPrefix: String
   private let seenPrefix: String
   private let donePrefix: String
+  private let arrivedPrefix: String
 
   package init(_ queue: QueueName) {
     let tag = "{\(queue)}"
@@ -61,10 +65,12 @@ package struct QueueKeys: Sendable {
     spread = "\(tag):spread"
     served = "\(tag):served"
     shard = "\(tag):shard"
+    moving = "\(tag):moving"
     absent = "\(tag):absent"
     claimedPrefix = "\(tag):claimed:"
     seenPrefix = "\(tag):seen:"
     donePrefix = "\(tag):done:"
+    arrivedPrefix = "\(tag):arrived:"
   }
 
   /// Hash: claim id -> element, for one life of a worker.
@@ -75,4 +81,7 @@ package struct QueueKeys: Sendable {
 
   /// String with an expiry: what became of a message that is not in the queue any more, see ``MessageEnd``.
   package func done(_ id: String) -> String { donePrefix + id }
+
+  /// String with an expiry: there once a batch of messages has been moved here.
+  package func arrived(_ batch: String) -> String { arrivedPrefix + batch }
 }

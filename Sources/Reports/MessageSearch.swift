@@ -13,6 +13,7 @@ package struct MessageSearch: Sendable {
     package enum Place: Sendable {
       case inQueue(MessagePages.Place, FoundElement, of: Int)
       case claimed(ClaimedMessage, by: QueueSnapshot.Worker)
+      case moving(to: QueueName)
     }
 
     package let shard: MessageQueue
@@ -67,6 +68,14 @@ package struct MessageSearch: Sendable {
     _ found: inout [String: Found]
   ) async throws(RedisError) {
     for place in [MessagePages.Place.scheduled, .waiting] { try await look(at: place, for: &ids, in: shard, &found) }
+    if !ids.isEmpty, let batch = try await shard.movingBatch() {
+      for stored in batch.elements {
+        let element = Element(stored)
+        for case let id? in [PayloadGlimpse(element.payload).id, element.history.id] where ids.remove(id) != nil {
+          found[id] = Found(shard: shard, place: .moving(to: batch.to))
+        }
+      }
+    }
     // As they are now: a message may be in the hand of a worker that came meanwhile.
     for worker in try await shard.inspect().workers where worker.claimed > 0 && !ids.isEmpty {
       var cursor = "0"
@@ -92,7 +101,7 @@ package struct MessageSearch: Sendable {
   ) async throws(RedisError) {
     var pages = MessagePages(of: place, in: shard, having: ids.map(Self.plainPart))
     while !ids.isEmpty, let page = try await pages.next() {
-      for message in page.found {
+      for message in page.found where !StandIn.isOne(message.element) {
         let own = [PayloadGlimpse(message.element.payload).id, message.element.history.id]
         for case let id? in own where ids.remove(id) != nil {
           found[id] = Found(shard: shard, place: .inQueue(place, message, of: page.all))
@@ -112,7 +121,7 @@ extension QueueSnapshot {
   /// Counts all that comes back to where it may have been looked for, or is taken out from among others.
   fileprivate var comings: [Int] {
     [
-      "retried", "returned", "recovered", "revived", "dead_removed", "dead_dropped",
+      "retried", "returned", "recovered", "revived", "dead_removed", "dead_dropped", "cancelled", "purged", "moved_out",
     ].map { counters[$0] ?? 0 }
   }
 }
@@ -136,6 +145,7 @@ extension MessageStatus {
       switch found.place {
       case .inQueue(let place, let message, let all): status.isAt(place, message, of: all)
       case .claimed(let message, let worker): status.isClaimed(message, by: worker)
+      case .moving(let list): status.isMoving(to: list)
       }
       statuses[id] = status
     }

@@ -7,6 +7,8 @@ import Wire
 package struct MessageStatus: Sendable, Encodable {
   package enum State: String, Sendable, Encodable {
     case waiting, scheduled, retry, claimed, dead
+    /// On its way to another queue.
+    case moving
     /// These are over, and are known as long as a worker keeps them.
     case sent, expired, cancelled
     /// Its id was accepted, and no more is known: it is done, or was removed.
@@ -31,6 +33,8 @@ package struct MessageStatus: Sendable, Encodable {
   package var life: String?
   /// How long the worker's lease holds; negative when it has ended.
   package var leaseLeftMs: Int64?
+  /// The list that it is on its way to.
+  package var to: String?
   package var diedAt: String?
   package var reason: String?
   package var sentAt: String?
@@ -81,6 +85,11 @@ package struct MessageStatus: Sendable, Encodable {
     life = worker.life.id
     leaseLeftMs = worker.leaseLeft?.milliseconds
     attempts = message.attempt
+  }
+
+  mutating func isMoving(to queue: QueueName) {
+    state = .moving
+    to = queue.description
   }
 
   // MARK: Not any more

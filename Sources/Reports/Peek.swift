@@ -6,6 +6,7 @@
 import MessageQueue
 import RedisClient
 import SMS
+import Wire
 
 /// The messages that are next in line, which stay there.
 package struct Peek: Sendable {
@@ -16,6 +17,8 @@ package struct Peek: Sendable {
     package let shard: String?
     /// The producer's, or else the one assigned at the first claim; nil where there is neither, or the payload cannot be read.
     package let id: String?
+    /// Of a scheduled one, or one to be tried again: RFC 3339.
+    package let dueAt: String?
     package let failures: Int
     package let crashes: Int
     /// Nil where it is no UTF-8, and so no JSON string.
@@ -26,11 +29,12 @@ package struct Peek: Sendable {
     package let content: Result<TextMessage, MessageError>
 
     private enum CodingKeys: CodingKey {
-      case position, shard, id, failures, crashes, payload, payloadBase64
+      case position, shard, id, dueAt, failures, crashes, payload, payloadBase64
     }
 
-    init(_ element: Element, position: Int, shard: QueueName?, defaultCountryCode: String?) {
+    init(_ element: Element, position: Int, shard: QueueName?, due: Int64? = nil, defaultCountryCode: String?) {
       self.position = position
+      dueAt = due.map(Timestamp.rfc3339)
       self.shard = shard?.description
       content = Result { () throws(MessageError) in
         try TextMessage.decode(
@@ -81,6 +85,30 @@ package struct Peek: Sendable {
       }
     }
     self.messages = messages
+    self.leftOut = min(leftOut, number - messages.count)
+  }
+
+  /// What is scheduled, or to be tried again, the next due first whichever shard it is in.
+  ///
+  /// - Parameters: as of the other.
+  package init(scheduled number: Int, in queue: ShardedQueue, defaultCountryCode: String?) async throws(RedisError) {
+    let shards = try await queue.shards()
+    var (looks, leftOut): ([(shard: MessageQueue, element: Element, due: Int64)], Int) = ([], 0)
+    for shard in shards {
+      let look = try await shard.peekScheduled(number, mostBytes: Self.mostBytes / shards.count)
+      looks += look.messages.map { (shard, $0.element, $0.due) }
+      leftOut += look.leftOut
+    }
+    looks.sort { $0.due < $1.due }
+    messages = looks.prefix(number).enumerated().map { index, look in
+      Message(
+        look.element,
+        position: index + 1,
+        shard: shards.count > 1 ? look.shard.name : nil,
+        due: look.due,
+        defaultCountryCode: defaultCountryCode
+      )
+    }
     self.leftOut = min(leftOut, number - messages.count)
   }
 }

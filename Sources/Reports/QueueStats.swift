@@ -35,6 +35,11 @@ package struct QueueStats: Sendable, Encodable {
   /// Dead letters that `smsq dead` put back, and that it removed.
   package let revived: Int
   package let deadRemoved: Int
+  /// Taken out by `smsq cancel` and `smsq purge`, and moved to and from other queues by `smsq move`.
+  package let cancelled: Int
+  package let purged: Int
+  package let movedIn: Int
+  package let movedOut: Int
   package let workers: [Worker]
   /// Of a queue of several: each by itself. Nil where there are no others.
   package let shards: [QueueStats]?
@@ -95,6 +100,10 @@ package struct QueueStats: Sendable, Encodable {
     lost = counter("lost")
     revived = counter("revived")
     deadRemoved = counter("dead_removed")
+    cancelled = counter("cancelled")
+    purged = counter("purged")
+    movedIn = counter("moved_in")
+    movedOut = counter("moved_out")
     workers = Self.workers(snapshots)
     shards = isSharded ? snapshots.map { QueueStats($0) } : nil
   }
@@ -130,6 +139,7 @@ package struct QueueStats: Sendable, Encodable {
   private enum CodingKeys: String, CodingKey {
     case queue, waiting, scheduled, claimed, dead, paused, limit, oldestSeconds
     case pushed, sent, retried, expired, recovered, deadTotal, returned, lost, revived, deadRemoved, workers, shards
+    case cancelled, purged, movedIn, movedOut
   }
 
   /// `oldest_seconds` and `limit` are always there, null where there is none: a script should not have to ask for the key.
@@ -153,6 +163,10 @@ package struct QueueStats: Sendable, Encodable {
     try container.encode(lost, forKey: .lost)
     try container.encode(revived, forKey: .revived)
     try container.encode(deadRemoved, forKey: .deadRemoved)
+    try container.encode(cancelled, forKey: .cancelled)
+    try container.encode(purged, forKey: .purged)
+    try container.encode(movedIn, forKey: .movedIn)
+    try container.encode(movedOut, forKey: .movedOut)
     try container.encode(workers, forKey: .workers)
     try container.encodeIfPresent(shards, forKey: .shards)
   }

@@ -24,9 +24,8 @@ struct Smsq: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       PushCommand.self, WorkerCommand.self, SendCommand.self, CountCommand.self, StatsCommand.self, PeekCommand.self,
-      StatusCommand.self, DeadCommand.self, PauseCommand.self, ResumeCommand.self, LimitCommand.self,
-      ShardsCommand.self,
-      DoctorCommand.self,
+      StatusCommand.self, CancelCommand.self, PurgeCommand.self, MoveCommand.self, DeadCommand.self, PauseCommand.self,
+      ResumeCommand.self, LimitCommand.self, ShardsCommand.self, DoctorCommand.self,
       CronCommand.self, TableCommand.self, OutboxCommand.self,
     ]
   )

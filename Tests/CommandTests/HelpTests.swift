@@ -34,7 +34,12 @@ struct HelpTests {
     ],
     "count": ["text", "to", "default-country-code", "max-segments", "json"],
     "stats": ["redis", "queue", "json"],
-    "peek": ["redis", "queue", "default-country-code", "number", "json", "show-numbers"],
+    "peek": ["redis", "queue", "default-country-code", "number", "scheduled", "json", "show-numbers"],
+    "cancel": [
+      "redis", "queue", "scheduled", "before", "after", "to", "default-country-code", "keep", "yes", "json",
+    ],
+    "purge": ["redis", "queue", "scheduled", "print", "yes", "json"],
+    "move": ["redis", "from", "to", "limit", "recipient", "matching", "default-country-code", "yes", "json"],
     "status": ["redis", "queue", "json"],
     "doctor": [
       "redis", "queue", "supervisor-config", "drain", "replicas", "worker", "within", "json",

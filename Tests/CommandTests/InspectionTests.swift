@@ -14,6 +14,7 @@ struct InspectionTests {
       "queue", "waiting", "scheduled", "claimed", "dead", "paused", "limit", "oldest_seconds", "pushed", "sent",
       "retried",
       "expired", "recovered", "returned", "dead_total", "dead_removed", "lost", "revived",
+      "cancelled", "purged", "moved_in", "moved_out",
       "workers",
     ]
     #expect(Set(try empty.output.json.keys) == names)

@@ -75,6 +75,12 @@ struct LeastRightsTests {
       _ = try await redis.connection().run(RedisCommand("DEL", "{sms.1}:shard"))
     }
 
+    /// A user with the rights of several.
+    func join(_ name: String, _ roles: [String], more: [String]) async throws {
+      let rules = roles.flatMap { self.rules[$0] ?? [] }.filter { $0 != "reset" }
+      try await setUser(name, ["reset"] + rules + more)
+    }
+
     func url(_ role: String) -> String { "unix://\(role):PASSWORD@\(redis.endpoint.path)" }
 
     func run(_ arguments: [String], as role: String, _ more: String...) async throws -> ChildProcess.Result {
@@ -133,6 +139,27 @@ struct LeastRightsTests {
     worker.send(SIGTERM)
     #expect(try await worker.end().code == 0)
     #expect(worker.log("redis-lost").isEmpty && worker.log("queue-error").isEmpty, "\(worker.stdout)")
+  }
+
+  @Test("Who may operate and read can cancel, purge and move")
+  func taking() async throws {
+    let server = try await Server()
+    try await server.join("smsq-both", ["smsq-operator", "smsq-reader"], more: ["~otp", "~{otp}:*"])
+    for id in ["taken", "moved"] {
+      _ = try await server.run(["push", "--id", id] + Bench.message, as: "smsq-producer")
+    }
+    _ = try await server.run(["push", "--id", "later", "--in", "1h"] + Bench.message, as: "smsq-producer")
+    let commands = [
+      ["status", "taken"], ["cancel", "taken"], ["peek", "--scheduled"], ["cancel", "--scheduled", "--yes"],
+      ["move", "--from", "sms", "--to", "otp", "--matching", "moved"], ["purge", "--yes"],
+    ]
+    for arguments in commands {
+      let result = try await server.run(arguments, as: "smsq-both")
+      #expect(result.code == 0, "\(arguments): \(result)")
+    }
+    let stats = try await server.run(["stats", "--json"], as: "smsq-both")
+    let numbers = try stats.stdout.json
+    #expect(numbers["cancelled"] as? Int == 2 && numbers["moved_out"] as? Int == 1 && numbers["purged"] as? Int == 1)
   }
 
   @Test("A worker sends, retries, buries, recovers and lets dead letters fall off")

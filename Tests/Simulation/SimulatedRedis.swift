@@ -9,7 +9,7 @@ import RedisClient
 /// SimulationTests hold it against the real scripts, call by call.
 ///
 /// What it leaves out: ids of callers (`--id`), claims under ids that no life of ours gives, leases that older versions wrote,
-/// rights (ACL).
+/// rights (ACL), moves to other queues.
 package struct SimulatedRedis: Equatable, Sendable {
   package let queue: String
   package var state = State()
@@ -70,7 +70,7 @@ package struct SimulatedRedis: Equatable, Sendable {
 
   package struct Counters: Equatable, Sendable {
     package var pushed = 0, sent = 0, retried = 0, expired = 0, recovered = 0, returned = 0, deadTotal = 0, lost = 0
-    package var deadDropped = 0, deadRemoved = 0, revived = 0
+    package var deadDropped = 0, deadRemoved = 0, revived = 0, cancelled = 0
   }
 
   package struct Limit: Equatable, Sendable {

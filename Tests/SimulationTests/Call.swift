@@ -20,6 +20,7 @@ enum Call: Sendable {
   case drop([[UInt8]], keeping: DeadLetterBounds, for: WorkerLife)
   case revive([[UInt8]])
   case remove([[UInt8]])
+  case take([Taking])
   case countLost(Int)
   case pause
   case limit(QueueLimit?)
@@ -48,6 +49,7 @@ enum Answer: Equatable, Sendable {
   case fenced(FencedClaims?)
   case reconciled(ReconcileAnswer?)
   case letters([[UInt8]]?)
+  case taken([Taken])
   case refused(RedisError.Code)
 }
 
@@ -89,6 +91,8 @@ extension SimulatedRedis {
         return .number(try revive(letters))
       case .remove(let letters):
         return .number(try remove(letters))
+      case .take(let messages):
+        return .taken(try take(messages))
       case .countLost(let count):
         self.count(lost: count)
         return .nothing
@@ -153,6 +157,8 @@ extension MessageQueue {
         return .number(try await revive(elements.map { DeadLetter(stored: $0, score: "0") }))
       case .remove(let elements):
         return .number(try await remove(elements.map { DeadLetter(stored: $0, score: "0") }))
+      case .take(let messages):
+        return .taken(try await take(messages, for: .cancelled))
       case .countLost(let count):
         try await self.count(lost: count)
         return .nothing

@@ -63,7 +63,7 @@ struct CallGenerator {
     if !isRegistered && Int.random(in: 0..<3, using: &generator) > 0 { return join(index, &generator) }
     if state.limit != nil && Int.random(in: 0..<12, using: &generator) == 0 { return .limit(nil) }
     if state.isPaused && Int.random(in: 0..<4, using: &generator) == 0 { return .resume }
-    switch Int.random(in: 0..<69, using: &generator) {
+    switch Int.random(in: 0..<71, using: &generator) {
     case 0..<6: return .lpush(payload(&generator))
     case 6..<12: return enqueue(state, now, &generator)
     case 12..<20: return .claim(request(index, state, &generator))
@@ -114,6 +114,7 @@ struct CallGenerator {
       )
       return .limit(QueueLimit(rate, parts: [1, 3].randomElement(using: &generator)!))
     case 65...66: return .raise(spread(near: state.spread, &generator))
+    case 68...69: return .take(someToTake(state, &generator))
     default: return .ringAtPush
     }
   }
@@ -286,5 +287,21 @@ struct CallGenerator {
     var letters = state.dead.members.shuffled(using: &generator).prefix(2).map(\.element.sealed)
     if Bool.random(using: &generator) { letters.append(Array("gone".utf8)) }
     return letters
+  }
+
+  /// A few that wait or are scheduled, found where they are or where they were a few pushes ago, and now and then one that is gone.
+  private func someToTake(_ state: SimulatedRedis.State, _ generator: inout SeededGenerator) -> [Taking] {
+    var messages: [Taking] = []
+    if let later = state.later.members.randomElement(using: &generator) {
+      messages.append(Taking(later.element.sealed, at: .later))
+    }
+    for _ in 0..<2 {
+      guard let place = state.waiting.indices.randomElement(using: &generator) else { break }
+      let newer = max(0, place - Int.random(in: 0...3, using: &generator))
+      messages.append(Taking(state.waiting[place].sealed, at: .list(newer: newer)))
+    }
+    if let oldest = state.waiting.last { messages.append(Taking(oldest.sealed, at: .oldest)) }
+    if Bool.random(using: &generator) { messages.append(Taking(Array("gone".utf8), at: .list(newer: 0))) }
+    return messages
   }
 }

@@ -50,7 +50,7 @@ extension SimulatedRedis.Counters {
     [
       "pushed": pushed, "sent": sent, "retried": retried, "expired": expired, "recovered": recovered,
       "returned": returned, "dead_total": deadTotal, "lost": lost, "dead_dropped": deadDropped,
-      "dead_removed": deadRemoved, "revived": revived,
+      "dead_removed": deadRemoved, "revived": revived, "cancelled": cancelled,
     ]
   }
 }

@@ -38,7 +38,8 @@ import Testing
       "reconcile nil",
       "reconcile none", "remove answered", "renew lost", "renew renewed", "reshard answered", "resume answered",
       "revive answered",
-      "ringAtPush answered", "settle answered", "settle nil", "takeToken answered", "turn blocked", "turn empty",
+      "ringAtPush answered", "settle answered", "settle nil", "take answered", "takeToken answered", "turn blocked",
+      "turn empty",
       "turn messages", "turn nil", "turn too large",
     ]
     #expect(wanted.filter { answers[$0] == nil } == [])

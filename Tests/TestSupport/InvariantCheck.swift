@@ -24,6 +24,12 @@ package struct InvariantCheck: Sendable {
         places["dead"] = members.map(\.element)
       case .hash(let fields) where key == keys.stats:
         counters = fields.mapValues { Int(String(decoding: $0, as: UTF8.self)) ?? 0 }
+      case .hash(let fields) where key == keys.moving:
+        // Of some a stand-in is in the list, which counts for them.
+        let gone = fields["gone"].flatMap { Int(String(decoding: $0, as: UTF8.self)) } ?? 0
+        places["moving"] = Array(
+          fields.filter { Int($0.key) != nil }.sorted { $0.key < $1.key }.map(\.value).prefix(gone)
+        )
       case .hash(let claims) where key.hasPrefix(keys.claimedPrefix):
         let life = String(key.dropFirst(keys.claimedPrefix.count))
         places["claimed by \(life)"] = Array(claims.values)
@@ -39,8 +45,10 @@ package struct InvariantCheck: Sendable {
   /// as pushed: those that came by a plain LPUSH. No script changes it.
   package var balance: Int {
     let here = places.values.reduce(0) { $0 + $1.count }
-    let gone = ["sent", "expired", "dead_dropped", "dead_removed"].reduce(0) { $0 + counters[$1, default: 0] }
-    return here + gone - counters["pushed", default: 0]
+    let gone = [
+      "sent", "expired", "dead_dropped", "dead_removed", "cancelled", "purged", "moved_out",
+    ].reduce(0) { $0 + counters[$1, default: 0] }
+    return here + gone - counters["pushed", default: 0] - counters["moved_in", default: 0]
   }
 
   /// What is wrong, a line each; empty if nothing is.

@@ -1,7 +1,7 @@
 -- Checks, at one instant, what the other scripts promise to keep. Writes nothing.
 --
 -- KEYS  1 list of waiting messages   2 wake   3 later   4 dead   5 stats   6 paused   7 workers   8 turns   9 health
---       10 dropping   11 served   12 spread   13 shard   14 limit
+--       10 dropping   11 served   12 spread   13 shard   14 moving   15 limit
 -- ARGV  1 what the key of a claimed hash begins with   2.. lives that a claimed hash was found of
 -- Returns {now, plain, wrong, strays, turns, health, leases}: Redis' time in ms; how many messages there are, or were,
 --       that no script counted as pushed, negative: messages are missing; keys of a wrong type, as key, type found, type
@@ -14,7 +14,7 @@
 -- one whose owner is there.
 
 local types = {'list', 'list', 'zset', 'zset', 'hash', 'string', 'zset', 'hash', 'hash', 'string', 'string', 'string',
-  'string', 'string'}
+  'string', 'hash', 'string'}
 local prefix = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -73,7 +73,10 @@ local function counter(name)
   return tonumber(redis.call('HGET', KEYS[5], name) or 0) or 0
 end
 
+messages = messages + (tonumber(redis.call('HGET', KEYS[14], 'gone') or 0) or 0)
 local gone = counter('sent') + counter('expired') + counter('dead_dropped') + counter('dead_removed')
+  + counter('cancelled') + counter('purged') + counter('moved_out')
+local came = counter('pushed') + counter('moved_in')
 return {
-  now, messages + gone - counter('pushed'), wrong, strays, unregistered(KEYS[8]), unregistered(KEYS[9]), leases,
+  now, messages + gone - came, wrong, strays, unregistered(KEYS[8]), unregistered(KEYS[9]), leases,
 }

@@ -25,13 +25,23 @@ enum QueueCheck {
         return Result(findings: books)
       }
       let snapshot = try await queue.inspect()
-      return Result(findings: books + findings(snapshot), plain: audit.plain, waiting: snapshot.waiting)
+      let moving = try await queue.movingBatch().map { [finding($0, queue.keys)] } ?? []
+      return Result(findings: books + moving + findings(snapshot), plain: audit.plain, waiting: snapshot.waiting)
     } catch {
       if error.isAbsence { throw error }
       let rule = "an ACL needs ~\(queue.name) ~{\(queue.name)}:*; docs/operations.md"
       let hint = error.cause == .noRight ? rule : error.cause.advice
       return Result(findings: [Finding("\(queue.name)", .problem, "refused: \(error)", hint: hint)])
     }
+  }
+
+  private static func finding(_ batch: MovingBatch, _ keys: QueueKeys) -> Finding {
+    Finding(
+      "\(keys.list) moving",
+      .warning,
+      "\(batch.elements.count) messages are on their way to \(batch.to)",
+      hint: "if no smsq move is at it, one was stopped: smsq move --from \(keys.list) --to \(batch.to) goes on"
+    )
   }
 
   // MARK: The books

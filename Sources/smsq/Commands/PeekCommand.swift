@@ -21,6 +21,9 @@ struct PeekCommand: AsyncParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("How many.", valueName: "number"))
   var number = 10
 
+  @Flag(help: "Show what is scheduled or to be tried again, the next due first.")
+  var scheduled = false
+
   @Flag(help: "Write one JSON object a line for each message.")
   var json = false
 
@@ -35,18 +38,24 @@ struct PeekCommand: AsyncParsableCommand {
     let peek: Peek
     do {
       let queue = redis.queue(queueOption.queue)
-      peek = try await Peek(number, into: queue, defaultCountryCode: country.defaultCountryCode)
+      let code = country.defaultCountryCode
+      peek =
+        scheduled
+        ? try await Peek(scheduled: number, in: queue, defaultCountryCode: code)
+        : try await Peek(number, into: queue, defaultCountryCode: code)
     } catch {
       throw Failure(error)
     }
-    if peek.messages.isEmpty && !json { Terminal.note("queue \(queueOption.queue) is empty") }
+    if peek.messages.isEmpty && !json {
+      Terminal.note("queue \(queueOption.queue) \(scheduled ? "has nothing scheduled" : "is empty")")
+    }
     for message in peek.messages { try Terminal.print(json ? JSONLine.encode(message) : text(message)) }
     if peek.leftOut > 0 { Terminal.note("\(peek.leftOut) more are left out: a look takes no more than 16 MB") }
   }
 
   private func text(_ peeked: Peek.Message) -> String {
     let tries = peeked.failures + peeked.crashes
-    let history = tries == 0 ? "" : " tries=\(tries)"
+    let history = (tries == 0 ? "" : " tries=\(tries)") + (peeked.dueAt.map { " due_at=\($0)" } ?? "")
     do {
       let message = try peeked.content.get()
       let number = showNumbers ? message.to.e164 : message.to.masked

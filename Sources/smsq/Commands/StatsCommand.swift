@@ -67,6 +67,9 @@ extension QueueStats {
       "  so far     pushed \(pushed), sent \(sent), retried \(retried), expired \(expired), dead \(deadTotal), "
         + "recovered \(recovered), returned \(returned), lost \(lost), revived \(revived), removed \(deadRemoved)",
     ]
+    let taken = [("cancelled", cancelled), ("purged", purged), ("moved in", movedIn), ("moved out", movedOut)]
+      .filter { $0.1 > 0 }.map { "\($0) \($1)" }
+    if !taken.isEmpty { lines.append("  by hand    " + taken.joined(separator: ", ")) }
     if workers.isEmpty { lines.append("  no workers") }
     for worker in workers {
       let lease =

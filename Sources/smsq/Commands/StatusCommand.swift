@@ -18,6 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
         scheduled   for a time
         retry       when, and after how many failures
         claimed     in the hand of a worker
+        moving      on its way to another queue: smsq move was stopped
         dead        why and when
         sent, expired, cancelled   when; of sent, the provider's id, the attempts, and the parts
         accepted    no more is known than that the id was: it is done, or was removed

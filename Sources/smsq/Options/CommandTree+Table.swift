@@ -23,9 +23,15 @@ extension CommandTree {
     smsq stats --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue=... --json
     smsq peek --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure --sentinel-user= \
-    --sentinel-password= --queue= --default-country-code= --number/-n= --json --show-numbers
+    --sentinel-password= --queue= --default-country-code= --number/-n= --scheduled --json --show-numbers
     smsq status --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --json
+    smsq cancel --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --scheduled --before= --after= --to= --default-country-code= --keep= --yes --json
+    smsq purge --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --queue= --scheduled --print --yes --json
+    smsq move --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
+    --sentinel-user= --sentinel-password= --from= --to= -n/--limit= --recipient= --matching= --default-country-code= --yes --json
     smsq dead (list)
     smsq dead list --redis= --redis-ca= --redis-cert= --redis-key= --redis-server-name= --redis-insecure \
     --sentinel-user= --sentinel-password= --queue= --reason= --older-than= --newer-than= --all -n/--limit= --json \

@@ -5,7 +5,7 @@ extension MessageStatus {
   /// One line.
   var line: String {
     let fields: [(String, String?)] = [
-      ("shard", shard), ("ahead", ahead.map { "\($0)" }), ("due_at", dueAt), ("worker", worker),
+      ("shard", shard), ("ahead", ahead.map { "\($0)" }), ("due_at", dueAt), ("to", to), ("worker", worker),
       (
         "lease",
         leaseLeftMs.map { $0 < 0 ? "ended" : "for:" + Duration.milliseconds($0).notation }
