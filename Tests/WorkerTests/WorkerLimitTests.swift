@@ -59,7 +59,7 @@ struct WorkerLimitTests {
     // On a host that is busy enough they come too late to make up for it. The bench measures it.
     #expect(speed > perSecond * 0.5, "\(speed)")
     if count >= 100 {
-      for handler in handlers { #expect(handler.handled.count > count / 9, "\(handlers.map(\.handled.count))") }
+      for handler in handlers { #expect(handler.handled.count > count / 20, "\(handlers.map(\.handled.count))") }
     }
   }
 
