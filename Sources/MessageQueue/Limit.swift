@@ -44,17 +44,18 @@ extension MessageQueue {
     return reply.string.flatMap(QueueLimit.init(text:))
   }
 
+  /// For how long a change of the limit rings: longer than a worker takes from one wait to the next.
+  package static let limitRings = Duration.seconds(1)
+
   /// Sets or takes away the limit of this shard, and wakes all workers that rest because of it.
   package func setLimit(_ limit: QueueLimit?) async throws(RedisError) {
-    var call = ScriptCall(.limit, keys: [keys.limit, keys.absent])
+    var call = ScriptCall(.limit, keys: [keys.limit, keys.rest, keys.absent])
     call.append(limit?.text ?? "")
+    call.append(Self.limitRings.milliseconds)
     _ = try await connection.call(call)
-    // Each that waits there is served by the first, and the second leaves nothing for those who come later. Not worth a failure:
-    // a full Redis refuses it, and they look again with the next turn that shows their health.
-    _ = try await connection.run([RedisCommand("LPUSH", keys.rest, "1"), RedisCommand("DEL", keys.rest)])
   }
 
-  /// Blocks until the limit is changed, or the time is over.
+  /// Blocks until the limit is changed, or the time is over. Returns at once for ``limitRings`` after a change.
   ///
   /// BLMOVE takes nothing, so that one push wakes all who wait. Needs Redis 6.2.
   ///

@@ -14,8 +14,8 @@ extension QueueState {
     fileprivate(set) var current: Wait?
     /// After a wait that failed: no other before this.
     fileprivate(set) var notBefore: Instant?
-    /// After a refusal: not for a change of the limit before this.
-    fileprivate var atLimitNotBefore: Instant?
+    /// After a change of the limit, or a refusal: no wait for one before this.
+    fileprivate(set) var atLimitNotBefore: Instant?
     /// Before its next wait this life is to see to it that plain pushes ring.
     fileprivate var mustAskForRing = false
     /// Messages were taken since it last did: what it asked for then is over.
@@ -137,7 +137,11 @@ extension QueueState {
     switch end {
     case .rang:
       claims.mayHaveMessages = true
-      if wait.isAtLimit { claims.limitChanged() }
+      if wait.isAtLimit {
+        claims.limitChanged()
+        // It rings for a while, which would wake this loop over and over; and for longer than this, so that none is missed.
+        waiting.atLimitNotBefore = now + MessageQueue.limitRings * 9 / 10
+      }
     case .limitHolds: break
     case .claimed(let answer, let refusal):
       if let claim { claimed(answer, by: claim, .whileRunning, now: now) }

@@ -126,6 +126,7 @@ package struct QueueState: Sendable {
       if lease.isRegistered { moments += [lease.renewAt, claims.lastTurn.map { $0 + options.lease / 3 }] }
       if dropping.mayHaveSurplus { moments.append(dropping.notBefore) }
       if waiting.current == nil { moments += [waiting.notBefore, claims.nextDue] }
+      if claims.isLimited(now) && waiting.current == nil { moments.append(waiting.atLimitNotBefore) }
       moments += [claims.limitedUntil, conditions.gateway.next, hands.lookAgain(queue, now: now)]
     }
     // What is over already needs nothing now, or waits for what wakes the loop by itself.

@@ -125,6 +125,24 @@ struct LimitTests {
     #expect(try await test.run("LLEN {sms}:limit") == .integer(1))
   }
 
+  @Test("A change rings for all who wait, and for a moment for those who come later")
+  func rings() async throws {
+    let server = try await RedisServer()
+    let test = TestQueue(on: server)
+    let waits = (0..<3).map { _ in
+      Task { try await MessageQueue(test.name, on: server.connection()).waitForLimit(atMost: .seconds(60)) }
+    }
+    try await eventually("all wait") {
+      let clients = try await test.run("CLIENT LIST").string ?? ""
+      return clients.split(separator: "\n").count { $0.contains(" cmd=blmove ") } >= 3
+    }
+    try await test.queue.setLimit(QueueLimit(Rate(1, per: Self.hour)))
+    for wait in waits { #expect(try await wait.value) }
+    #expect(try await test.queue.waitForLimit(atMost: .seconds(60)))
+    try await eventually("it is over") { try await test.run("EXISTS {sms}:rest") == .integer(0) }
+    #expect(try await !test.queue.waitForLimit(atMost: .milliseconds(1)))
+  }
+
   @Test(
     "What is no limit is none",
     arguments: ["", "x", "0 1000 1", "5 0 1", "5 1000 0", "-5 1000 1", "5"]

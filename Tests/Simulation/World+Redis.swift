@@ -155,6 +155,9 @@ extension World {
 
   private func beginWait(_ wait: QueueState.Wait, _ call: Call) {
     if call.worker.loops[call.queue].endsWaits { return reply(call, .heard(.failed(Self.interrupted))) }
+    if wait.isAtLimit && now < servers[call.queue].limitRingsUntil {
+      return endWait(call, refusal: nil, isChanged: true)
+    }
     // One whose loop has given it up blocks until its connection is found to be dead.
     do throws(RedisError) {
       if !wait.isAtLimit, try servers[call.queue].redis.takeToken() { return endWait(call, refusal: nil) }

@@ -143,6 +143,7 @@ extension World {
   func setLimit(_ queue: Int, _ limit: QueueLimit?) -> Bool {
     guard !servers[queue].isAway, (try? servers[queue].redis.setLimit(limit)) != nil else { return false }
     books.limited(queue, limit, at: now)
+    servers[queue].limitRingsUntil = now + Time(MessageQueue.limitRings / .microseconds(1))
     for wait in servers[queue].waits where wait.call.isAtLimit { waitIsOver(queue, wait.number, isChanged: true) }
     return true
   }

@@ -122,6 +122,8 @@ package final class World {
     var isAway = false
     /// Waits at the bell, in the order in which they came.
     var waits: [(number: Int, call: Call)] = []
+    /// Until when a change of the limit rings.
+    var limitRingsUntil: Time = 0
     /// Requests to ring.
     var rings: [(number: Int, worker: Worker)] = []
   }

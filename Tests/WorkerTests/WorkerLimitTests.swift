@@ -59,7 +59,7 @@ struct WorkerLimitTests {
     // On a host that is busy enough they come too late to make up for it. The bench measures it.
     #expect(speed > perSecond * 0.2, "\(speed)")
     if count >= 100 {
-      for handler in handlers { #expect(handler.handled.count > count / 9, "\(handlers.map(\.handled.count))") }
+      for handler in handlers { #expect(handler.handled.count > count / 20, "\(handlers.map(\.handled.count))") }
     }
   }
 
@@ -82,11 +82,8 @@ struct WorkerLimitTests {
       let resting = try await test.waits().count { $0 == "blmove" }
       return handler.handled.count == 1 && resting >= 2
     }
-    // More than once: who was about to rest as it came learns of it with its next turn, which is a third of a lease away.
-    try await eventually("each has one") {
-      try await test.queue.setLimit(nil)
-      return handler.handled.count == 3
-    }
+    try await test.queue.setLimit(nil)
+    try await eventually("each has one") { handler.handled.count == 3 }
     gate.open()
     try await test.drained()
     #expect(handler.handled.count == 4)
