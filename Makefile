@@ -16,6 +16,8 @@ INSTALL ?= install
 PURE_TESTS := ^(WireTests|SMSTests|GatewaysTests|WebTests|ReportsTests|smsqTests)\.
 # Alone: connections that a busy host leaves idle are made anew, and these are counted.
 HTTP_TESTS := ^GatewaysTests\.HTTPGatewayTests/
+# Alone: one after the other they would outlast all others, and be slowed down by them.
+FAULT_TESTS := ^FaultTests\.
 # Alone: a sentinel takes a server for dead that is only busy.
 TOPOLOGY_TESTS := ^TopologyTests\.
 # What `make bench` measures: empty is the whole of it, quick a smoke run, huge adds a queue of ten million.
@@ -75,14 +77,15 @@ test: ## Build and run the tests
 	swift build --build-tests --explicit-target-dependency-import-check error
 	.ci/test --skip-build --filter '$(PURE_TESTS)' --skip '$(HTTP_TESTS)'
 	.ci/test --skip-build --filter '$(HTTP_TESTS)'
-	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)|$(TOPOLOGY_TESTS)'
+	SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(TEST_WIDTH) .ci/test --skip-build --skip '$(PURE_TESTS)|$(FAULT_TESTS)|$(TOPOLOGY_TESTS)'
+	.ci/test --skip-build --filter '$(FAULT_TESTS)'
 	.ci/test --skip-build --filter '$(TOPOLOGY_TESTS)'
 
 # `make test` has one in four of these kills and bytes.
 test-faults: ## Run all that tries to lose a message: some ten minutes
 	@.ci/dependencies libhiredis-dev libsqlite3-dev libssl-dev redis-server openssl
 	swift build --build-tests --explicit-target-dependency-import-check error
-	FAULTS=all .ci/test --skip-build --filter '^FaultTests\.'
+	FAULTS=all .ci/test --skip-build --filter '$(FAULT_TESTS)'
 
 # With FAST=1 those of a worker that is told to stop, waits, or loses its Redis: what CI runs.
 TLS_TESTS := ^RedisClientTests\.(RedisConnection|GuardedSocket)Tests/|^WorkerTests\.$(if $(FAST),Worker(Wait|Stop|Outage)Tests/)
@@ -118,7 +121,7 @@ test-tsan: ## Run the tests under the thread sanitizer
 	swift build --build-tests --sanitize thread --scratch-path .build-tsan
 	$(TSAN) --filter '$(PURE_TESTS)'
 	$(TSAN) --filter '^(RedisClientTests|MessageQueueTests|WorkerTests|ProcessTableTests|CommandTests)\.'
-	$(TSAN) --filter '^FaultTests\.' --skip PoisonTests
+	$(TSAN) --filter '$(FAULT_TESTS)' --skip PoisonTests
 
 # How many histories, for how many seconds at most, and the one to show, event by event.
 SEEDS ?= 10000
